@@ -12,6 +12,7 @@ mkdir -p docker/keys
 [ -f docker/keys/ssh_host_key ] || ssh-keygen -q -t ed25519 -N '' -C stir-database-host -f docker/keys/ssh_host_key
 [ -f docker/keys/ssh_key ] || ssh-keygen -q -t ed25519 -N '' -C stir-airflow -f docker/keys/ssh_key
 cp docker/keys/ssh_key.pub docker/keys/ssh_authorized_keys
+chmod 644 docker/keys/ssh_authorized_keys # sshd reads it as the login user
 
 if [ -f .env ]; then
     echo ".env exists and is kept."
@@ -22,6 +23,7 @@ while IFS= read -r line; do
     case "$line" in
     *=generate:hex) echo "${line%%=*}=$(openssl rand -hex 24)" ;;
     *=generate:fernet) echo "${line%%=*}=$(openssl rand -base64 32 | tr '+/' '-_')" ;;
+    *=generate:uid) echo "${line%%=*}=$(id -u)" ;;
     *=generate:host-key) echo "${line%%=*}=$host_key" ;;
     *) echo "$line" ;;
     esac

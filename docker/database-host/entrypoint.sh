@@ -6,12 +6,12 @@ mkdir -p /home/loader/.aws
 cat > /home/loader/.aws/config <<EOF
 [default]
 region = ${S3_REGION:-us-east-1}
-endpoint_url = ${S3_ENDPOINT:?the object store's address}
+endpoint_url = ${S3_ENDPOINT:?address of the object store}
 EOF
 cat > /home/loader/.aws/credentials <<EOF
 [default]
-aws_access_key_id = ${S3_ACCESS_KEY:?the object store's access key}
-aws_secret_access_key = ${S3_SECRET_KEY:?the object store's secret key}
+aws_access_key_id = ${S3_ACCESS_KEY:?access key of the object store}
+aws_secret_access_key = ${S3_SECRET_KEY:?secret key of the object store}
 EOF
 chown -R loader /home/loader/.aws /exports
 exec /usr/sbin/sshd -D -e
