@@ -1,0 +1,151 @@
+"""A thin client of Airflow's public REST API: what the demonstration and the end-to-end tests need to drive a running Airflow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+FINISHED = {"success", "failed"}
+
+
+class AirflowError(Exception):
+    """Airflow refused a request or a run did not end in time. The message says which and what to look at."""
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """One task of a run: its id, state (None while it waits), seconds spent and number of tries."""
+
+    task_id: str
+    state: str | None
+    seconds: float
+    tries: int
+
+
+class AirflowApi:
+    """Session with one Airflow. `url` is the base address without a path, for example http://127.0.0.1:28080."""
+
+    def __init__(self, url: str, user: str, password: str, timeout: float = 30.0) -> None:
+        self.url = url
+        self._user, self._password = user, password
+        self._http = httpx.Client(base_url=url, timeout=timeout)
+
+    def __enter__(self) -> AirflowApi:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def _login(self) -> None:
+        reply = self._http.post("/auth/token", json={"username": self._user, "password": self._password})
+        if reply.status_code >= 400:
+            raise AirflowError(f"Airflow at {self.url} refused the login of {self._user!r} (HTTP {reply.status_code}).")
+        self._http.headers["Authorization"] = f"Bearer {reply.json()['access_token']}"
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        if "Authorization" not in self._http.headers:
+            self._login()
+        reply = self._http.request(method, f"/api/v2{path}", **options)
+        if reply.status_code == 401:  # the token's hour is over
+            self._login()
+            reply = self._http.request(method, f"/api/v2{path}", **options)
+        if reply.status_code >= 400:
+            raise AirflowError(f"Airflow answered {method} {path} with HTTP {reply.status_code}: {reply.text[:300]}")
+        return reply.json() if reply.content else None
+
+    def dag_ids(self) -> set[str]:
+        """Ids of all DAGs that the dag-processor has delivered so far."""
+        return {dag["dag_id"] for dag in self._call("GET", "/dags", params={"limit": 500})["dags"]}
+
+    def import_errors(self) -> dict[str, str]:
+        """File name to stack trace of every DAG file that does not import."""
+        return {e["filename"]: e["stack_trace"] for e in self._call("GET", "/importErrors")["import_errors"]}
+
+    def wait_for_dags(self, wanted: set[str], timeout: float = 120.0) -> None:
+        """Return once all `wanted` DAGs are known; AirflowError names the missing ones and the import errors."""
+        deadline = time.monotonic() + timeout
+        while missing := wanted - self.dag_ids():
+            if time.monotonic() > deadline:
+                broken = "; ".join(self.import_errors()) or "none"
+                raise AirflowError(f"Airflow does not know {sorted(missing)}. Files with import errors: {broken}.")
+            time.sleep(1)
+
+    def set_paused(self, dag_id: str, paused: bool) -> None:
+        self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """Create a manual run with the present time as its logical date and return its run id."""
+        now = datetime.now(UTC)
+        run_id = f"manual__{now:%Y-%m-%dT%H:%M:%S.%f}"
+        body = {"dag_run_id": run_id, "logical_date": now.isoformat(), "conf": conf or {}}
+        self._call("POST", f"/dags/{dag_id}/dagRuns", json=body)
+        return run_id
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        return self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
+
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
+        """Tasks of a run in the order in which they started; those that have not started come last."""
+        found = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 200})
+        rows = sorted(found["task_instances"], key=lambda t: (t["start_date"] or "9", t["task_id"]))
+        return [TaskState(t["task_id"], t["state"], t["duration"] or 0.0, t["try_number"]) for t in rows]
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Value that a task returned or pushed; None when there is none."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        try:
+            return self._call("GET", path, params={"deserialize": "true"})["value"]
+        except AirflowError as error:
+            if "HTTP 404" in str(error):
+                return None
+            raise
+
+    def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
+        """Text of a task's log, one event a line."""
+        found = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}")
+        content = found["content"]
+        if isinstance(content, str):
+            return content
+        return "\n".join(str(line.get("event", line)) if isinstance(line, dict) else str(line) for line in content)
+
+    def wait(
+        self,
+        dag_id: str,
+        run_id: str,
+        timeout: float,
+        progress: Callable[[list[TaskState]], None] | None = None,
+    ) -> str:
+        """Wait until a run has ended and return its state, `success` or `failed`."""
+        deadline = time.monotonic() + timeout
+        while (state := self.run_state(dag_id, run_id)) not in FINISHED:
+            if time.monotonic() > deadline:
+                waiting = ", ".join(f"{t.task_id} {t.state or 'not started'}" for t in self.tasks(dag_id, run_id))
+                raise AirflowError(f"{dag_id} {run_id} did not end within {timeout:.0f} s: {waiting}.")
+            if progress:
+                progress(self.tasks(dag_id, run_id))
+            time.sleep(0.7)
+        return state
+
+    def run(
+        self,
+        dag_id: str,
+        conf: dict[str, Any] | None = None,
+        timeout: float = 900.0,
+        progress: Callable[[list[TaskState]], None] | None = None,
+    ) -> tuple[str, str]:
+        """Trigger a DAG, wait for it, and pause it again: (run id, end state).
+
+        The run is created while the DAG is still paused: with one active run allowed, unpausing then starts this run and no
+        scheduled one beside it.
+        """
+        run_id = self.trigger(dag_id, conf)
+        self.set_paused(dag_id, False)
+        try:
+            return run_id, self.wait(dag_id, run_id, timeout, progress)
+        finally:
+            self.set_paused(dag_id, True)
