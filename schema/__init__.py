@@ -1,0 +1,5 @@
+"""DDL of the ClickHouse source databases and of the PostgreSQL serving tables, and the one command that applies it.
+
+`clickhouse/<database>.sql` and `serving/*.sql` are the definitions; `python -m schema apply` creates what is missing.
+The event tables (`_e`, `_stage_e`) belong to the event sinker and are not here.
+"""
