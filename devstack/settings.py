@@ -52,7 +52,9 @@ class StackSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STIR_STACK_", extra="ignore")
 
-    home: Path = Field(REPOSITORY / ".stack", description="folder of all data, logs, pid files and generated credentials")
+    home: Path = Field(
+        REPOSITORY / ".stack", description="folder of all data, logs, pid files and generated credentials"
+    )
     port_base: int = Field(28000, description="each service listens on this number plus its own offset")
     ports: dict[str, int] = Field(
         default_factory=dict, description='single ports by service, as JSON: {"airflow": 8080}'
@@ -68,6 +70,13 @@ class StackSettings(BaseSettings):
     def port(self, service: str) -> int:
         """Port of one service of `PORT_OFFSETS`."""
         return self.ports.get(service, self.port_base + PORT_OFFSETS[service])
+
+    def variables(self) -> dict[str, str]:
+        """These settings as the variables that make another process of the stack read the same ones."""
+        values = self.model_dump(mode="json")
+        values["home"] = str(self.home.absolute())
+        values["ports"] = json.dumps(self.ports)
+        return {f"STIR_STACK_{name.upper()}": str(value) for name, value in values.items()}
 
     @property
     def logs(self) -> Path:
@@ -116,9 +125,16 @@ class Secrets(BaseModel):
             slack_token="/".join(("T" + random.token_hex(4), "B" + random.token_hex(4), random.token_hex(12))),
         )
         settings.home.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        partial = path.with_name(f"secrets.json.{os.getpid()}-{random.token_hex(4)}")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(created.model_dump_json(indent=2))
+        try:
+            os.link(partial, path)  # appears whole, and only if nobody was faster
+        except FileExistsError:
+            return cls(**json.loads(path.read_text()))
+        finally:
+            partial.unlink()
         return created
 
 

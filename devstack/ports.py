@@ -1,0 +1,53 @@
+"""Is a port free, and if not, who has it?"""
+
+from __future__ import annotations
+
+import socket
+
+import psutil
+
+from devstack.errors import StackError
+from devstack.settings import HOST
+
+
+def is_free(port: int) -> bool:
+    """True if a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: connections that end do not count
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def answers(port: int, seconds: float = 1.0) -> bool:
+    """True if something accepts connections on this port of 127.0.0.1."""
+    try:
+        with socket.create_connection((HOST, port), timeout=seconds):
+            return True
+    except OSError:
+        return False
+
+
+def holder(port: int) -> str:
+    """Who listens on the port, as far as this user may know, e.g. `pid 4711, nginx`."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+                if connection.pid is None:
+                    break
+                return f"pid {connection.pid}, {psutil.Process(connection.pid).name()}"
+    except (psutil.Error, OSError):
+        pass
+    return "of another user"
+
+
+def require_free(service: str, port_name: str, port: int) -> None:
+    """Raise StackError, naming the variable to change, if the port is taken."""
+    if is_free(port):
+        return
+    raise StackError(
+        f"Port {port} of {service} is taken by another program ({holder(port)}): stop that program, or move the whole stack "
+        f"with STIR_STACK_PORT_BASE=<number>, or this port alone with STIR_STACK_PORTS='{{\"{port_name}\": <number>}}'."
+    )

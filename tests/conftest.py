@@ -1,0 +1,89 @@
+"""Fixtures of general use: single servers of the local stack, started when a test first asks for one.
+
+All live in one temporary folder on ports of their own, for one test session; nothing else on the machine is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devstack.ports import is_free
+from devstack.services import (
+    ClickHouseService,
+    PostgresService,
+    RabbitmqService,
+    S3Service,
+    SlackService,
+    SshdService,
+)
+from devstack.settings import PORT_OFFSETS, StackSettings
+
+for name in [name for name in os.environ if name.startswith("STIR_STACK_")]:
+    del os.environ[name]  # a developer's own stack is not the tests' stack
+
+
+def free_port_base() -> int:
+    """A number below the range of outgoing connections at which every offset of the stack is free."""
+    for _ in range(200):
+        base = random.randrange(10_000, 20_000)  # noqa: S311 -- no secret
+        if all(is_free(base + offset) for offset in PORT_OFFSETS.values()):
+            return base
+    raise RuntimeError("no free ports between 10000 and 21000")
+
+
+@pytest.fixture(scope="session")
+def stack_settings() -> Iterator[StackSettings]:
+    """Settings of this session's servers, in a folder that PostgreSQL's user can enter (pytest's own are closed)."""
+    home = Path(tempfile.mkdtemp(prefix="stir-test-"))
+    home.chmod(0o711)
+    yield StackSettings(home=home, port_base=free_port_base(), ports={}, clickhouse_memory_bytes=2_000_000_000)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_service(stack_settings: StackSettings) -> Iterator[PostgresService]:
+    """PostgreSQL with the databases serving, serving_staging and airflow, owned by user stir."""
+    with PostgresService(stack_settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_service(stack_settings: StackSettings) -> Iterator[RabbitmqService]:
+    """RabbitMQ with the management API and user stir; `parameters()` is what pika needs."""
+    with RabbitmqService(stack_settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def s3_service(stack_settings: StackSettings) -> Iterator[S3Service]:
+    """moto with the export bucket; `client()` is a boto3 client."""
+    with S3Service(stack_settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def clickhouse_service(stack_settings: StackSettings) -> Iterator[ClickHouseService]:
+    """ClickHouse over HTTP and native TCP; `endpoint` has host, ports, user, password. For s3() ask for s3_service too."""
+    with ClickHouseService(stack_settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def sshd_service(stack_settings: StackSettings) -> Iterator[SshdService]:
+    """The database host's sshd; `run(command)` runs there. For `aws` ask for s3_service too."""
+    with SshdService(stack_settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def slack_service(stack_settings: StackSettings) -> Iterator[SlackService]:
+    """The local Slack webhook; `webhook_base`, `messages()`."""
+    with SlackService(stack_settings) as service:
+        yield service
