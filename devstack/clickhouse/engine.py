@@ -1,0 +1,197 @@
+"""The embedded engine: one data directory, many sessions, each with its own database, settings and temporary tables."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from chdb.state.sqlitelike import Connection
+
+from devstack.clickhouse.errors import ClickHouseError
+from devstack.clickhouse.statement import Kind, Statement
+
+_Result = TypeVar("_Result")
+
+
+@dataclass
+class Outcome:
+    """What one statement returned: the formatted result and how much was read and written (rows, bytes, seconds)."""
+
+    body: bytes = b""
+    rows_read: int = 0
+    bytes_read: int = 0
+    rows_written: int = 0
+    bytes_written: int = 0
+    result_rows: int = 0
+    elapsed: float = 0.0
+
+
+class DirectoryInUseError(Exception):
+    """Another process has the data directory open."""
+
+
+def quote(value: str) -> str:
+    """A ClickHouse string literal."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def quote_name(name: str) -> str:
+    """A ClickHouse identifier in backticks."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _call(function: Callable[..., _Result], *arguments: Any, **keywords: Any) -> _Result:
+    """Call into the engine, turning its RuntimeError into a ClickHouseError."""
+    try:
+        return function(*arguments, **keywords)
+    except RuntimeError as error:
+        raise ClickHouseError.from_engine(error) from None
+
+
+class Engine:
+    """The engine of one data directory. Raises DirectoryInUseError if another process has it."""
+
+    def __init__(self, data_directory: Path, configuration_file: Path) -> None:
+        data_directory.mkdir(parents=True, exist_ok=True)
+        # The engine locks its directory too, but reports a busy one as an unexplained initialisation error.
+        self._lock = (data_directory / "local_server.lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise DirectoryInUseError(str(data_directory)) from None
+        self._url = f"{data_directory.resolve()}?config-file={configuration_file.resolve()}"
+        self._root = Connection(self._url)  # keeps the engine loaded while no session is open
+        self.version = self._root.query("SELECT version()", "TSVRaw").bytes().decode().strip()
+        self.timezone = self._root.query("SELECT timezone()", "TSVRaw").bytes().decode().strip()
+
+    def session(self) -> Session:
+        """A new session in the database `default`."""
+        return Session(_call(Connection, self._url))
+
+    def close(self) -> None:
+        """Flush the system logs and unload the engine."""
+        self._root.query("SYSTEM FLUSH LOGS", "TSV")
+        self._root.close()
+        self._lock.close()
+
+
+class Session:
+    """One client's state in the engine. Used by one thread at a time; hold `lock` while using it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.lock = threading.Lock()
+        self._connection = connection
+        self._database = "default"  # the session's own, as set by USE
+        self._current_database = "default"  # the connection's at the moment
+        self._saved: dict[str, str | None] = {}  # the session's own value of each setting that a request changed
+        self._applied: dict[str, str] = {}
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def prepare(self, settings: Mapping[str, str], database: str = "", ignore_unknown: bool = False) -> None:
+        """Make database and settings those of the next statement: they hold for one request, the session's own stay.
+
+        Unknown settings raise code 115, or are left out with `ignore_unknown`.
+        """
+        target = database or self._database
+        if target != self._current_database:
+            _call(self._connection.query, f"USE {quote_name(target)}", "TSV")
+            self._current_database = target
+        if settings == self._applied:
+            return
+        gone = self._applied.keys() - settings.keys()
+        new = {name: value for name, value in settings.items() if self._applied.get(name) != value}
+        unsaved = [name for name in new if name not in self._saved]
+        known = self._current_values(unsaved) if unsaved else {}
+        if ignore_unknown:
+            new = {name: value for name, value in new.items() if name in known or name in self._saved}
+        self._saved.update(known)
+        for name in gone:
+            value = self._saved.pop(name, None)
+            self._set(name, "DEFAULT" if value is None else quote(value))
+            self._applied.pop(name, None)
+        for name, value in new.items():
+            self._set(name, quote(value))
+            self._applied[name] = value
+
+    def use(self, database: str) -> None:
+        """Make a database the session's own. Raises ClickHouseError 81 if there is none of that name."""
+        _call(self._connection.query, f"USE {quote_name(database)}", "TSV")
+        self._database = self._current_database = database
+
+    def own_state_changed(self) -> None:
+        """After SET or USE: what is in force now is the session's own."""
+        self._saved.clear()
+        self._applied.clear()
+        self._database = self._current_database = self._scalar("SELECT currentDatabase()")
+
+    def _current_values(self, names: Iterable[str]) -> dict[str, str | None]:
+        """Present values by name, None for a default, nothing for an unknown setting."""
+        listed = ", ".join(quote(name) for name in names)
+        rows = self._scalar(f"SELECT name, changed, value FROM system.settings WHERE name IN ({listed}) FORMAT TSVRaw")
+        values: dict[str, str | None] = {}
+        for line in rows.split("\n"):
+            if line:
+                name, changed, value = line.split("\t", 2)
+                values[name] = value if changed == "1" else None
+        return values
+
+    def _set(self, name: str, literal: str) -> None:
+        _call(self._connection.query, f"SET {quote_name(name)} = {literal}", "TSV")
+
+    def set_parameter(self, name: str, value: str) -> None:
+        """Give a `{name:Type}` placeholder its value, escaped as in a tab-separated file. Only INSERTs need this."""
+        _call(self._connection.query, f"SET param_{name} = {quote(value)}", "TSV")
+
+    def _scalar(self, sql: str) -> str:
+        return _call(self._connection.query, sql, "TSVRaw").bytes().decode().rstrip("\n")
+
+    def run(self, statement: Statement, format: str, parameters: Mapping[str, str] | None = None) -> Outcome:
+        """Run a statement without rows of its own and return its whole result in `format`."""
+        result = _call(self._connection.query, statement.text, format, params=dict(parameters or {}))
+        if statement.changes_session:
+            self.own_state_changed()
+        return Outcome(
+            body=result.bytes() or b"",
+            rows_read=result.storage_rows_read(),
+            bytes_read=result.storage_bytes_read(),
+            rows_written=result.rows_written(),
+            bytes_written=result.bytes_written(),
+            result_rows=result.rows_read() if statement.kind is not Kind.COMMAND else 0,
+            elapsed=result.elapsed(),
+        )
+
+    def stream(self, statement: Statement, parameters: Mapping[str, str] | None = None) -> Iterator[bytes]:
+        """Yield the result of a SELECT as Native blocks; nothing at all for an empty result."""
+        result = _call(self._connection.send_query, statement.text, "Native", params=dict(parameters or {}))
+        try:
+            while (chunk := _call(result.fetch)) is not None:
+                yield chunk.bytes()
+        finally:
+            result.close()
+
+    def columns(self, source: str) -> list[tuple[str, str]]:
+        """(name, type) of each column that `DESCRIBE TABLE <source>` lists and that an INSERT may fill."""
+        rows = json.loads(_call(self._connection.query, f"DESCRIBE TABLE {source}", "JSONCompact").bytes())["data"]
+        return [(row[0], row[1]) for row in rows if row[2] not in {"MATERIALIZED", "ALIAS"}]
+
+    def insert(self, statement: Statement, format: str, chunks: Iterable[bytes]) -> Outcome:
+        """Run an INSERT with rows in `format`, given in pieces cut anywhere. All rows are written, or an error is raised.
+
+        A failing INSERT can leave earlier blocks of a long input in place, as on a server.
+        """
+        inserter = _call(self._connection.send_insert, statement.text, format)
+        try:
+            for chunk in chunks:
+                _call(inserter.append, chunk)
+            result = _call(inserter.finish)
+        finally:
+            inserter.close()
+        return Outcome(rows_written=result.rows_written, bytes_written=result.bytes_written, elapsed=result.elapsed)
