@@ -1,0 +1,40 @@
+{{ config(tags=["core"], order_by="id") }}
+
+{{
+    replica_snapshot(
+        source("beat_replica", "instagram_account"),
+        columns=[
+            "id",
+            "profile_id",
+            "handle",
+            "full_name",
+            "profile_type",
+            "biography",
+            "followers",
+            "following",
+            "profile_pic_url",
+            "category",
+            "category_id",
+            "fbid",
+            "media_count",
+            "is_business_or_creator",
+            "is_creator",
+            "is_in_gcc_collection",
+            "is_private",
+            "is_verified",
+            "on_gcc",
+            "created_at",
+            "refreshed_at",
+            "updated_at",
+            "avg_comments",
+            "avg_engagement",
+            "avg_impressions",
+            "avg_likes",
+            "avg_reach",
+            "avg_reels_plays",
+            "country",
+            "language",
+            "account_type",
+        ],
+    )
+}}

@@ -1,0 +1,54 @@
+{{
+    config(
+        tags=["core"],
+        materialized="incremental",
+        incremental_strategy="append",
+        engine="ReplacingMergeTree(insert_timestamp)",
+        order_by="(platform, profile_id, date)",
+        partition_by="toYYYYMM(date)",
+    )
+}}
+
+with
+    events as (
+        {{ events_to_read(source("_e", "profile_log_events"), keys=["platform", "profile_id"], when="not startsWith(source, 'openapi_')") }}
+    ),
+
+    read as (
+        select
+            *,
+            toDate(event_timestamp) as date,
+            {{ json_integer("metrics", "followers") }} as instagram_followers,
+            {{ json_integer("metrics", "subscriber_count") }} as subscribers,
+            {{ json_integer("metrics", "following") }} as following,
+            {{ json_integer("metrics", "media_count") }} as media_count,
+            {{ json_integer("metrics", "video_count") }} as video_count,
+            {{ json_integer("metrics", "view_count") }} as view_count
+        from events
+    )
+
+select
+    ---------- ids
+    platform,
+    profile_id,
+    date,
+    {{ latest("handle", "handle != ''") }} as handle,
+    {{ latest("event_id") }} as event_id,
+    {{ latest("source") }} as source,
+
+    ---------- numerics: the day's latest known value of each
+    {{ latest("coalesce(instagram_followers, subscribers)") }} as followers,
+    {{ latest("following") }} as following,
+    {{ latest("coalesce(media_count, video_count)") }} as uploads,
+    {{ latest("view_count") }} as views,
+    uniqExact(event_id) as events,
+
+    ---------- JSON text
+    {{ latest("metrics", "metrics not in ('', '{}')") }} as metrics,
+    {{ latest("dimensions", "dimensions not in ('', '{}')") }} as dimensions,
+
+    ---------- timestamps
+    max(event_timestamp) as event_timestamp,
+    max(insert_timestamp) as insert_timestamp
+from read
+group by platform, profile_id, date
