@@ -38,8 +38,8 @@ def database_user() -> str | None:
 def prepare_home(settings: StackSettings, say: Callable[[str], None] = lambda _: None) -> Path:
     """Create the stack's folder where PostgreSQL's user can reach it, and return its real path.
 
-    Under a closed home (`/root`, mode 0700) that user sees nothing; the folder is then kept in /var/tmp and the configured
-    place becomes a link to it, which `say` is told in one line.
+    Under a closed home (`/root`, mode 0700) that user sees nothing; the folder is then kept in /var/tmp and the
+    configured place becomes a link to it, which `say` is told in one line.
     """
     home = settings.home.absolute()
     try:
@@ -62,7 +62,8 @@ def prepare_home(settings: StackSettings, say: Callable[[str], None] = lambda _:
         fetch.chmod(0o2750)  # files in it belong to the database server's group, whoever writes them
     except PermissionError as error:
         raise StackError(
-            f"The stack's folder {home} cannot be written ({error.strerror}: {error.filename}): name another with STIR_STACK_HOME."
+            f"The stack's folder {home} cannot be written ({error.strerror}: {error.filename}): "
+            "name another with STIR_STACK_HOME."
         ) from error
     return home.resolve()
 
@@ -77,8 +78,8 @@ def require_disk(settings: StackSettings) -> None:
     free = shutil.disk_usage(settings.home).free
     if free < MINIMUM_FREE_BYTES:
         raise StackError(
-            f"Only {free / 1e9:.1f} GB are free under {settings.home}, the stack needs {MINIMUM_FREE_BYTES / 1e9:.0f} GB: "
-            "make room, or name a folder on another disk with STIR_STACK_HOME."
+            f"Only {free / 1e9:.1f} GB are free under {settings.home}, and the stack needs "
+            f"{MINIMUM_FREE_BYTES / 1e9:.0f} GB: make room, or name a folder on another disk with STIR_STACK_HOME."
         )
 
 
@@ -141,7 +142,8 @@ def one_at_a_time(settings: StackSettings, say: Callable[[str], None], patience:
                 owner = os.pread(descriptor, 100, 0).decode().strip() or "unknown"
                 if time.monotonic() > deadline:
                     raise StackError(
-                        f"Another command has been changing this stack for {patience:.0f} s (pid {owner}): wait for it or stop it."
+                        f"Another command has been changing this stack for {patience:.0f} s (pid {owner}): "
+                        "wait for it or stop it."
                     ) from None
                 if not told:
                     say(f"Another command is changing this stack (pid {owner}); waiting for it.")

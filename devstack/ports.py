@@ -48,6 +48,7 @@ def require_free(service: str, port_name: str, port: int) -> None:
     if is_free(port):
         return
     raise StackError(
-        f"Port {port} of {service} is taken by another program ({holder(port)}): stop that program, or move the whole stack "
-        f"with STIR_STACK_PORT_BASE=<number>, or this port alone with STIR_STACK_PORTS='{{\"{port_name}\": <number>}}'."
+        f"Port {port} of {service} is taken by another program ({holder(port)}): stop that program, or move the "
+        f"whole stack with STIR_STACK_PORT_BASE=<number>, or this port alone with "
+        f"STIR_STACK_PORTS='{{\"{port_name}\": <number>}}'."
     )

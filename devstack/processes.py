@@ -1,11 +1,13 @@
 """Processes of the local stack: started detached, remembered by pid and start time, stopped with all their children.
 
-A pid alone names nothing: it is recycled. A process is therefore remembered with its start time, counted from the boot of
-the machine so that a corrected clock changes nothing, and with the id of that boot. What does not match is never signalled.
+A pid alone names nothing: it is recycled. A process is therefore remembered with its start time, counted from the boot
+of the machine so that a corrected clock changes nothing, and with the id of that boot. What does not match is never
+signalled.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -19,7 +21,7 @@ import psutil
 from pydantic import BaseModel
 
 MARK = "STIR_STACK_PROCESS"
-"""Environment variable that every process of the stack inherits: `<home>:<service>`. It finds children whose parent died."""
+"""Variable that every process of the stack inherits, `<home>:<service>`: it finds children whose parent died."""
 
 
 class ProcessRecord(BaseModel):
@@ -58,9 +60,8 @@ def _age_of_boot(process: psutil.Process) -> float:
 class StackProcess:
     """One long-running program of the stack.
 
-    `mark` is the value of the variable MARK in its environment; `user` the operating system's user to run it as (root only);
-    `owned_folder` is a folder that only this program's processes have as working directory: PostgreSQL's server processes
-    leave their process group and overwrite their environment, so that is what finds them.
+    `mark` is the value of the variable MARK in its environment. `owned_folder` is a folder that only this program's
+    processes have as working directory: PostgreSQL's overwrite their environment, so that is what finds them.
     """
 
     def __init__(self, name: str, run: Path, log: Path, mark: str, owned_folder: Path | None = None) -> None:
@@ -147,7 +148,7 @@ class StackProcess:
     def stop(self, *, stop_signal: int = signal.SIGTERM, patience: float = 20.0) -> bool:
         """End the program and all its children. True if anything ran.
 
-        First the polite signal to the program itself, then, after `patience` seconds at most, SIGKILL to whatever is left.
+        First the polite signal to the program itself, then, after `patience` seconds at most, SIGKILL to what is left.
         """
         main = self.process()
         if main is not None:
@@ -194,10 +195,8 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def _signal(process: psutil.Process, number: int) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)  # psutil checks once more that the pid was not recycled
-    except psutil.NoSuchProcess:
-        pass
 
 
 def switch_user(user: str | None) -> dict[str, object]:

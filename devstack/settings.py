@@ -1,7 +1,7 @@
 """Where the local stack lives, which ports it uses and which credentials it generated.
 
-One place for all of it: `StackSettings` reads `STIR_STACK_*` variables, `Secrets` reads the file that the first start writes,
-and `environment()` turns both into the variables that every program of the platform reads.
+One place for all of it: `StackSettings` reads `STIR_STACK_*` variables, `Secrets` reads the file that the first start
+writes, and `devstack.environment` turns both into the variables that every program of the platform reads.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ class StackSettings(BaseSettings):
         "", description="http(s)://user:password@host:port of a real ClickHouse server to use instead of the local one"
     )
     clickhouse_url_native_port: int = Field(9000, description="native protocol port of that server")
+    airflow_parallelism: int = Field(4, description="tasks that the local Airflow runs at once")
+    airflow_triggerer: bool = Field(False, description="also start a triggerer, which only deferrable tasks need")
     world_size: str = Field("medium", description="size of the synthetic world: small, medium or large")
     world_seed: int = Field(20_260_101, description="seed of the synthetic world")
 

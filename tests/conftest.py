@@ -70,7 +70,7 @@ def s3_service(stack_settings: StackSettings) -> Iterator[S3Service]:
 
 @pytest.fixture(scope="session")
 def clickhouse_service(stack_settings: StackSettings) -> Iterator[ClickHouseService]:
-    """ClickHouse over HTTP and native TCP; `endpoint` has host, ports, user, password. For s3() ask for s3_service too."""
+    """ClickHouse over HTTP and native TCP: `endpoint` has all of it. For s3() ask for s3_service too."""
     with ClickHouseService(stack_settings) as service:
         yield service
 

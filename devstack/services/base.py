@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -17,7 +18,7 @@ from devstack.ports import require_free
 from devstack.processes import StackProcess
 from devstack.settings import REPOSITORY, Secrets, StackSettings
 
-FOREIGN_PREFIXES = ("AIRFLOW", "AWS_", "DBT_", "PG", "RABBITMQ_", "SINKER_", "STIR_STACK_", "ERL_", "MOTO_")
+FOREIGN_PREFIXES = ("AIRFLOW", "AWS_", "DBT_", "PG", "RABBITMQ_", "SINKER_", "STIR_", "ERL_", "MOTO_")
 """Variables of the caller's shell that would change what a service does; each service gets exactly its own."""
 
 
@@ -78,10 +79,10 @@ class Service(ABC):
     def probe(self) -> bool:
         """One quick try (2 s at most) whether the service does its work; may raise, which counts as no."""
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 -- optional
         """Write configuration and data files before the start. Repeated at each start, so idempotent."""
 
-    def provision(self) -> None:
+    def provision(self) -> None:  # noqa: B027 -- optional
         """Create databases, users, buckets once the server answers. Repeated at each start, so idempotent."""
 
     def environment(self) -> dict[str, str]:
@@ -137,8 +138,12 @@ class Service(ABC):
     def launch(self) -> None:
         self.main.start(self.command(), self.environment(), folder=self.folder, user=self.user, umask=self.umask)
 
-    def wait_ready(self, seconds: float | None = None) -> None:
-        """Return when the service does its work; StackError with the end of its log if it dies or takes too long."""
+    def wait_ready(self, seconds: float | None = None, given_up: threading.Event | None = None) -> None:
+        """Return when the service does its work; StackError with the end of its log if it dies or takes too long.
+
+        Setting `given_up` from another thread ends the wait with a StackError at once.
+        """
+        given_up = given_up or threading.Event()
         limit = self.ready_within if seconds is None else seconds
         deadline = time.monotonic() + limit
         pause = 0.05
@@ -147,7 +152,8 @@ class Service(ABC):
                 raise StackError(f"{self.name} ended while it started; {self._log_tail()}")
             if time.monotonic() > deadline:
                 raise StackError(f"{self.name} did not become ready within {limit:.0f} s; {self._log_tail()}")
-            time.sleep(pause)
+            if given_up.wait(pause):
+                raise StackError(f"{self.name} was given up because another service failed")
             pause = min(pause * 1.5, 0.5)
         self.provision()
 

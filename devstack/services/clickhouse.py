@@ -4,59 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from devstack.errors import StackError
+from devstack.clickhouse.config import NamedCollection, ServerConfiguration
+from devstack.clickhouse.login import PASSWORD_VARIABLE
+from devstack.clickhouse_endpoint import ClickHouseEndpoint, clickhouse_endpoint
 from devstack.ports import answers
-from devstack.services.base import Service, write_private
+from devstack.services.base import Service, base_environment, write_private
 from devstack.services.clickhouse_program import server_configuration
-from devstack.settings import CLICKHOUSE_USER, HOST, Secrets, StackSettings
-
-
-@dataclass(frozen=True)
-class ClickHouseEndpoint:
-    """Where the platform's programs reach ClickHouse, over HTTP and over the native protocol."""
-
-    host: str
-    http_port: int
-    native_port: int
-    user: str
-    password: str
-    secure: bool = False
-
-    @property
-    def url(self) -> str:
-        return f"{'https' if self.secure else 'http'}://{self.host}:{self.http_port}"
-
-
-def clickhouse_endpoint(settings: StackSettings, secrets: Secrets) -> ClickHouseEndpoint:
-    """The server of this stack: STIR_STACK_CLICKHOUSE_URL if given, else the local one."""
-    if not settings.clickhouse_url:
-        return ClickHouseEndpoint(
-            HOST,
-            settings.port("clickhouse_http"),
-            settings.port("clickhouse_native"),
-            CLICKHOUSE_USER,
-            secrets.clickhouse_password,
-        )
-    parts = urlsplit(settings.clickhouse_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise StackError(
-            "STIR_STACK_CLICKHOUSE_URL is not of the form http(s)://user:password@host:port: correct it or unset it "
-            "to use the local ClickHouse."
-        )
-    return ClickHouseEndpoint(
-        host=parts.hostname,
-        http_port=parts.port or (8443 if parts.scheme == "https" else 8123),
-        native_port=settings.clickhouse_url_native_port,
-        user=unquote(parts.username or "default"),
-        password=unquote(parts.password or ""),
-        secure=parts.scheme == "https",
-    )
+from devstack.settings import EXPORT_BUCKET, HOST, NAMED_COLLECTION
 
 
 class ClickHouseService(Service):
@@ -88,13 +46,30 @@ class ClickHouseService(Service):
     def command(self) -> list[str | Path]:
         if self.program:
             return [self.program, "server", f"--config-file={self.data / 'config.xml'}"]
-        return [sys.executable, "-m", "devstack.clickhouse", "serve"]
+        return [
+            *(sys.executable, "-m", "devstack.clickhouse", "serve"),
+            *("--data-dir", self.data / "store", "--config", self.data / "config.xml"),
+            *("--http-port", str(self.settings.port("clickhouse_http"))),
+            *("--native-port", str(self.settings.port("clickhouse_native"))),
+        ]
+
+    def environment(self) -> dict[str, str]:
+        return base_environment(self.settings) | {PASSWORD_VARIABLE: self.secrets.clickhouse_password}
 
     def prepare(self) -> None:
         self.data.mkdir(exist_ok=True)
         self.data.chmod(0o700)
         if self.program:
             write_private(self.data / "config.xml", server_configuration(self.settings, self.secrets, self.data))
+            return
+        bucket = NamedCollection(
+            name=NAMED_COLLECTION,
+            url=f"http://{HOST}:{self.settings.port('s3')}/{EXPORT_BUCKET}/",
+            access_key_id=self.secrets.s3_access_key,
+            secret_access_key=self.secrets.s3_secret_key,
+        )
+        memory = self.settings.clickhouse_memory_bytes
+        ServerConfiguration(max_server_memory_bytes=memory, named_collections=[bucket]).write(self.data / "config.xml")
 
     @property
     def folder(self) -> Path:

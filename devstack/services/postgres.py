@@ -152,8 +152,9 @@ class PostgresService(Service):
     def _remove_stale_pid_file(self) -> None:
         """Drop the pid file of a killed server.
 
-        PostgreSQL refuses to start while the pid in that file lives, even if another program has it by now. At this point
-        no process works in the data folder any more (`clear_leftovers` saw to it), so whoever has the pid is a stranger.
+        PostgreSQL refuses to start while the pid in that file lives, even if another program has it by now. At this
+        point no process works in the data folder any more (`clear_leftovers` saw to it), so whoever has the pid is a
+        stranger.
         """
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 

@@ -50,7 +50,7 @@ class RabbitmqService(Service):
 
     @property
     def address(self) -> str:
-        return f"amqp://{HOST}:{self.settings.port('rabbitmq')}, {self.management_url}"
+        return f"amqp://{HOST}:{self.settings.port('rabbitmq')}"
 
     @property
     def management_url(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import subprocess
 import sys
@@ -11,7 +10,8 @@ from pathlib import Path
 from devstack.errors import StackError
 from devstack.services.base import Service, write_private
 from devstack.services.s3 import REGION
-from devstack.settings import HOST, StackSettings
+from devstack.settings import HOST
+from devstack.ssh_keys import client_key, ensure_keys, ssh_folder, ssh_user
 
 PROGRAM = Path("/usr/sbin/sshd")
 
@@ -107,7 +107,7 @@ class SshdService(Service):
         """Run one command on the database host, as Airflow does: generated key, pinned host key, nothing else."""
         folder = ssh_folder(self.settings)
         options = [
-            *("-F", "none", "-i", str(folder / "client_ed25519"), "-p", str(self.settings.port("ssh"))),
+            *("-F", "none", "-i", str(client_key(self.settings)), "-p", str(self.settings.port("ssh"))),
             *("-o", f"UserKnownHostsFile={folder / 'known_hosts'}", "-o", "GlobalKnownHostsFile=/dev/null"),
             *("-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"),
             *("-o", "LogLevel=ERROR"),
@@ -120,41 +120,3 @@ class SshdService(Service):
             check=False,
             stdin=subprocess.DEVNULL,
         )
-
-
-def ssh_user() -> str:
-    """The account on the database host: whoever runs the stack."""
-    return getpass.getuser()
-
-
-def ssh_folder(settings: StackSettings) -> Path:
-    return settings.home.resolve() / "data" / "sshd"
-
-
-def ensure_keys(settings: StackSettings) -> None:
-    """Generate the host key, the client key and the list of known hosts, once."""
-    folder = ssh_folder(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    for name in ("host_ed25519", "client_ed25519"):
-        if not (folder / name).exists():
-            command = [
-                "ssh-keygen",
-                "-q",
-                "-t",
-                "ed25519",
-                "-N",
-                "",
-                "-C",
-                f"stir-stack-{name}",
-                "-f",
-                str(folder / name),
-            ]
-            subprocess.run(command, check=True, capture_output=True)
-    known = f"[{HOST}]:{settings.port('ssh')} {host_key(settings)}\n"
-    write_private(folder / "known_hosts", known)
-
-
-def host_key(settings: StackSettings) -> str:
-    """Public host key as `ssh-ed25519 <base64>`, to pin in a connection."""
-    return " ".join((ssh_folder(settings) / "host_ed25519.pub").read_text().split()[:2])

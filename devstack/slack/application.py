@@ -1,8 +1,8 @@
 """The web application: POST /services/<token> records a message, GET /messages shows what came.
 
-Protocol (what slack_sdk's WebhookClient and Slack's own documentation expect): a JSON object with at least one of `text`,
-`blocks`, `attachments`; the reply is plain text, `ok` with 200, and on errors 400 `no_text` or `invalid_payload`,
-403 `invalid_token`.
+Protocol (what slack_sdk's WebhookClient and Slack's own documentation expect): a JSON object with at least one of
+`text`, `blocks`, `attachments`; the reply is plain text, `ok` with 200, and on errors 400 `no_text` or
+`invalid_payload`, 403 `invalid_token`.
 """
 
 from __future__ import annotations
