@@ -56,7 +56,7 @@ RUN_LIMITS: Mapping[Kind, timedelta] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Documentation:
-    """The four things that somebody who is woken up by a DAG wants to know, each as Markdown."""
+    """The four things that somebody who is woken up by a DAG wants to know, each one paragraph of Markdown."""
 
     purpose: str
     inputs: str
@@ -71,7 +71,7 @@ class Documentation:
     @property
     def summary(self) -> str:
         """First sentence of the purpose, for the list of DAGs."""
-        return " ".join(self.purpose.split()).split(". ")[0].rstrip(".")
+        return flow(self.purpose).split(". ")[0].rstrip(".")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,10 +142,10 @@ class DagDeclaration:
             when += f", set by Variable `{self.schedule_variable}` from the environment, default `{self.schedule}`"
         return "\n\n".join(
             (
-                f"### {self.dag_id}\n\n{text.purpose.strip()}",
-                f"**Inputs.** {text.inputs.strip()}",
-                f"**Outputs.** {text.outputs.strip()}",
-                f"**When it fails.** {text.on_failure.strip()} Runbook: `docs/runbooks/{self.runbook_name}.md`.",
+                f"### {self.dag_id}\n\n{flow(text.purpose)}",
+                f"**Inputs.** {flow(text.inputs)}",
+                f"**Outputs.** {flow(text.outputs)}",
+                f"**When it fails.** {flow(text.on_failure)} Runbook: `docs/runbooks/{self.runbook_name}.md`.",
                 f"**Schedule and limits.** {when}; run limit {minutes(self.limit)} min, each try of a task "
                 f"{minutes(self.limit_of_task)} min, {self.retries} retries with back-off; pool `{self.pool}`; "
                 f"owner {self.owner}.",
@@ -185,6 +185,11 @@ class DagDeclaration:
                 "on_failure_callback": alert_task_failed,
             },
         )
+
+
+def flow(text: str) -> str:
+    """A paragraph that was broken over indented source lines, as one line of Markdown."""
+    return " ".join(text.split())
 
 
 def minutes(span: timedelta) -> int:

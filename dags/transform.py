@@ -1,0 +1,134 @@
+"""dbt tiers: when each group of models is built. What a number means stands in `gcc_social`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.python import ShortCircuitOperator
+from airflow.providers.standard.sensors.python import PythonSensor
+from airflow.sdk import DAG, Param
+from stir.assets import LEADERBOARD, POST_STATISTICS, SCRAPE_REQUESTS
+from stir.dag_declaration import DagDeclaration, Documentation, Kind
+from stir.dbt_run import dbt_run
+from stir.time_guards import EVENING_PAUSE, AfterRunOf
+
+FREQUENT, LONG = "dbt_frequent", "dbt_long"
+FULL_REFRESH = {"full_refresh": Param(False, type="boolean", description="rebuild incremental models from scratch")}
+ON_FAILURE = """
+The alert and the last lines of the task's log name the models that failed and why; models that depend on them were
+skipped, all others are built. Readers keep the last good version of every table, since dbt swaps a table in only when
+it is complete. If the message says that the warehouse does not answer, look at ClickHouse; the next run heals the
+rest. Otherwise correct the model and clear the task. A run that was killed needs nothing: the next one drops what it
+left behind.
+"""
+
+
+def tier(
+    dag_id: str, *, tag: str, schedule: str, limit: int, pool: str, purpose: str, inputs: str, outputs: str
+) -> DAG:
+    """DAG of one tier. `limit` is the run limit in minutes."""
+    return DagDeclaration(
+        dag_id=dag_id,
+        kind=Kind.DBT,
+        schedule=schedule,
+        run_limit=timedelta(minutes=limit),
+        pool=pool,
+        tags=(f"dbt:{tag}",),
+        params=FULL_REFRESH,
+        documentation=Documentation(purpose=purpose, inputs=inputs, outputs=outputs, on_failure=ON_FAILURE),
+    ).dag()
+
+
+with tier(
+    "dbt_core",
+    tag="core",
+    schedule="*/15 * * * *",
+    limit=60,
+    pool=FREQUENT,
+    purpose="""Build what a profile page shows: accounts, posts, their logs and core metrics. Follower counts and
+    engagement of the last quarter of an hour become visible to every later tier.""",
+    inputs="`beat_replica` (accounts, posts), `_e.profile_log_events`, `_e.post_log_events`.",
+    outputs="Models tagged `core` in database `dbt`: the staging models of accounts, posts and logs.",
+):
+    dbt_run("core", priority_weight=10)
+
+
+with tier(
+    "dbt_recent_scl",
+    tag="recent_scl",
+    schedule="*/5 * * * *",
+    limit=90,
+    pool=FREQUENT,
+    purpose="""Refresh the snapshot of recent scrape requests. Whoever asks what Beat is doing right now reads this
+    table instead of the slower log.""",
+    inputs="`beat_replica.recent_scrape_request_log`.",
+    outputs="`dbt.stg_beat_recent_scrape_request_log`, and the asset of that name.",
+):
+    dbt_run("recent_scl", publishes=[SCRAPE_REQUESTS])
+
+
+with tier(
+    "post_ranker_partial",
+    tag="post_ranker_partial",
+    schedule="*/15 * * * *",
+    limit=90,
+    pool=FREQUENT,
+    purpose="""Refresh post statistics and ranks of accounts that were scraped lately. It runs after dbt_core's run
+    of the same quarter of an hour, whose staging models it reads, and goes on without it after ten minutes.""",
+    inputs="Staging models of dbt_core.",
+    outputs="The six `*_partial` marts of profile_stats.",
+):
+    after_dbt_core = PythonSensor(
+        task_id="after_dbt_core",
+        python_callable=AfterRunOf("dbt_core").ready,
+        mode="reschedule",
+        poke_interval=20,
+        timeout=timedelta(minutes=15).total_seconds(),
+        pool="default_pool",
+    )
+    after_dbt_core >> dbt_run("post_ranker_partial")
+
+
+with tier(
+    "post_ranker",
+    tag="post_ranker",
+    schedule="0 */5 * * *",
+    limit=300,
+    pool=LONG,
+    purpose="Rank every Instagram post and summarise every account, where post_ranker_partial takes recent ones only.",
+    inputs="Staging models of dbt_core, historical posts of `vidooly`.",
+    outputs="The profile_stats marts, and the asset `mart_instagram_account_summary`.",
+):
+    dbt_run("post_ranker", publishes=[POST_STATISTICS])
+
+
+with tier(
+    "dbt_hourly",
+    tag="hourly",
+    schedule="0 1-23/2 * * *",
+    limit=180,
+    pool=LONG,
+    purpose="""Build discovery, audience and insights, and the staging models of collections and of the scrape log.
+    It runs on odd hours and pauses from 19:00 to 22:00 UTC, while dbt_daily works; a run started by hand does not
+    pause.""",
+    inputs="`beat_replica`, `coffee_replica`, `campaign_replica`, marts of post_ranker.",
+    outputs="Models tagged `hourly` in database `dbt`.",
+):
+    outside_evening_pause = ShortCircuitOperator(
+        task_id="outside_evening_pause", python_callable=EVENING_PAUSE.check, pool="default_pool"
+    )
+    outside_evening_pause >> dbt_run("hourly")
+
+
+with tier(
+    "dbt_daily",
+    tag="daily",
+    schedule="0 19 * * *",
+    limit=360,
+    pool=LONG,
+    purpose="Build the leaderboards: monthly ranks of Instagram and YouTube accounts and of creators across platforms.",
+    inputs="Staging models of dbt_core, accounts of dbt_hourly, marts of post_ranker.",
+    outputs="""Models tagged `daily` in database `dbt`, and the asset `mart_leaderboard`, on which the publishing of the
+    leaderboard relies.""",
+):
+    dbt_run("daily", publishes=[LEADERBOARD])

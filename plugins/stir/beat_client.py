@@ -1,0 +1,273 @@
+"""Client of the Beat API: creates scrape requests, politely and verifiably.
+
+Calls have time limits and share one session. Throttling (429, with its Retry-After), server errors and broken
+connections are retried with back-off; every try carries the same Idempotency-Key, so a request whose reply was lost
+is not made twice by a server that honours it. Replies are read: Beat reports most errors as HTTP 200 with an ERROR
+envelope. Spec: scrape_flows.md sections 1-3.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import orjson
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+LONGEST_RETRY_AFTER_SECONDS = 60.0
+TRIES = 5
+
+
+class RetryableReplyError(Exception):
+    """Beat was throttling, failing or unreachable. `retry_after` is what it asked for, in seconds."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RefusedError(Exception):
+    """Beat understood the request and declined it; repeating it would give the same answer."""
+
+
+@dataclass(frozen=True)
+class ScrapeRequest:
+    """One request to Beat. `entity` is what is scraped (for the log), `idempotency_key` what makes it unique."""
+
+    flow: str
+    platform: str
+    params: Mapping[str, Any]
+    entity: str
+    idempotency_key: str
+
+    def body(self) -> bytes:
+        """JSON body as Beat expects it: flow, platform, params and nothing else."""
+        return orjson.dumps({"flow": self.flow, "platform": self.platform, "params": dict(self.params)})
+
+
+@dataclass
+class Outcome:
+    """What became of the requests of one run."""
+
+    sent: int = 0
+    refused: int = 0
+    failed: int = 0
+    not_tried: int = 0
+    seconds: float = 0.0
+    errors: list[str] = field(default_factory=list)
+
+    EXAMPLES = 10
+
+    @property
+    def tried(self) -> int:
+        """Requests that got a final answer, good or bad."""
+        return self.sent + self.refused + self.failed
+
+    @property
+    def error_share(self) -> float:
+        """Share of tried requests that were refused or failed; 0 when none was tried."""
+        return (self.refused + self.failed) / self.tried if self.tried else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready counts, seconds and the first few errors."""
+        return {
+            "sent": self.sent,
+            "refused": self.refused,
+            "failed": self.failed,
+            "not_tried": self.not_tried,
+            "seconds": round(self.seconds, 2),
+            "errors": self.errors[: self.EXAMPLES],
+        }
+
+
+class RateLimit:
+    """Lets calls start at most `per_second` times a second, evenly spaced, across threads."""
+
+    def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        if per_second <= 0:
+            raise ValueError(f"requests per second must be above 0, not {per_second}")
+        self._interval = 1.0 / per_second
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = clock()
+
+    def wait(self) -> None:
+        """Sleep until the next start is due."""
+        with self._lock:
+            now = self._clock()
+            start = max(self._next, now)
+            self._next = start + self._interval
+        if start > now:
+            time.sleep(start - now)
+
+    def pause(self, seconds: float) -> None:
+        """Hold back every thread: the server has asked for it."""
+        with self._lock:
+            self._next = max(self._next, self._clock() + seconds)
+
+
+class BeatClient:
+    """One session with Beat. Use it as a context manager.
+
+    `base_url` is the whole address without a trailing slash. `timeout` is seconds per call, `parallel` calls are in
+    flight at most, `per_second` calls are started at most, retries included.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float = 20.0,
+        parallel: int = 8,
+        per_second: float = 20.0,
+        tries: int = TRIES,
+        first_wait: float = 0.5,
+    ) -> None:
+        if "://" not in base_url:
+            raise ValueError(
+                f"connection 'beat' needs a whole address as its host (http://host:8000), not {base_url!r}"
+            )
+        self._parallel = max(1, int(parallel))
+        self._rate = RateLimit(per_second)
+        self._tries = tries
+        self._back_off = wait_random_exponential(multiplier=first_wait, max=30)
+        self._http = httpx.Client(
+            base_url=base_url.rstrip("/"),
+            timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT_SECONDS),
+            limits=httpx.Limits(max_connections=self._parallel, max_keepalive_connections=self._parallel),
+            headers={"Content-Type": "application/json", "User-Agent": "stir"},
+        )
+
+    def __enter__(self) -> BeatClient:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._http.close()
+
+    def create(self, request: ScrapeRequest) -> int | None:
+        """Create one scrape request; returns Beat's scrape id.
+
+        Raises RefusedError when Beat declines it, RetryableReplyError when it did not take it after all tries.
+        """
+        for attempt in Retrying(
+            retry=retry_if_exception_type(RetryableReplyError),
+            stop=stop_after_attempt(self._tries),
+            wait=self._wait,
+            reraise=True,
+        ):
+            with attempt:
+                return self._post(request)
+        raise AssertionError("unreachable: Retrying reraises")
+
+    def create_all(self, requests: Iterable[ScrapeRequest], *, may_stop: Callable[[Outcome], bool]) -> Outcome:
+        """Create many requests, `parallel` at a time, in order of arrival.
+
+        After each answer `may_stop` is asked; once it says so no new request starts and the rest counts as not tried.
+        One request's failure never hides another's success: everything is counted in the Outcome.
+        """
+        outcome, queue, began = Outcome(), iter(requests), time.monotonic()
+        running: dict[Future[int | None], ScrapeRequest] = {}
+        stopped = exhausted = False
+        with ThreadPoolExecutor(self._parallel, thread_name_prefix="beat") as pool:
+            while True:
+                while not stopped and not exhausted and len(running) < self._parallel:
+                    request = next(queue, None)
+                    if request is None:
+                        exhausted = True
+                    else:
+                        running[pool.submit(self.create, request)] = request
+                if not running:
+                    break
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._count(outcome, running.pop(future), future)
+                stopped = stopped or may_stop(outcome)
+        outcome.not_tried = sum(1 for _ in queue)
+        outcome.seconds = time.monotonic() - began
+        return outcome
+
+    def _count(self, outcome: Outcome, request: ScrapeRequest, future: Future[int | None]) -> None:
+        try:
+            scrape_id = future.result()
+        except RefusedError as error:
+            outcome.refused += 1
+            outcome.errors.append(f"{request.entity}: {error}")
+            log.warning("refused: %s: %s", request.entity, error)
+        except RetryableReplyError as error:
+            outcome.failed += 1
+            outcome.errors.append(f"{request.entity}: {error}")
+            log.error("failed after %d tries: %s: %s", self._tries, request.entity, error)
+        else:
+            outcome.sent += 1
+            log.debug("sent: %s as scrape request %s", request.entity, scrape_id)
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, RetryableReplyError) else None
+        if asked is None:
+            return self._back_off(state)
+        self._rate.pause(asked)
+        return asked
+
+    def _post(self, request: ScrapeRequest) -> int | None:
+        self._rate.wait()
+        try:
+            reply = self._http.post(
+                f"/scrape_request_log/flow/{request.flow}",
+                content=request.body(),
+                headers={"Idempotency-Key": request.idempotency_key},
+            )
+        except httpx.TransportError as error:
+            raise RetryableReplyError(f"no reply from Beat: {type(error).__name__}: {error}") from error
+        return read_reply(reply)
+
+
+def read_reply(reply: httpx.Response) -> int | None:
+    """Scrape id from one reply of Beat.
+
+    Raises RetryableReplyError for 429 and 5xx, RefusedError for any other HTTP error, for an ERROR envelope (which
+    Beat sends with HTTP 200) and for a body that is no envelope at all.
+    """
+    if reply.status_code == 429 or reply.status_code >= 500:
+        raise RetryableReplyError(f"HTTP {reply.status_code}: {_excerpt(reply)}", retry_after(reply))
+    if reply.status_code >= 400:
+        raise RefusedError(f"HTTP {reply.status_code}: {_excerpt(reply)}")
+    try:
+        body = orjson.loads(reply.content)
+        status = body["status"]
+        kind = status["type"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise RefusedError(f"HTTP {reply.status_code} without Beat's envelope: {_excerpt(reply)}") from None
+    if kind != "SUCCESS":
+        raise RefusedError(f"{kind} {status.get('code', '')}: {status.get('message', '')}".strip())
+    return body.get("scrape_id")
+
+
+def retry_after(reply: httpx.Response) -> float | None:
+    """Seconds that a reply asks to wait (number or HTTP date), bounded; None when it does not say."""
+    value = reply.headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    seconds: float | None = None
+    with suppress(ValueError):
+        seconds = float(value)
+    if seconds is None:
+        with suppress(ValueError, TypeError):
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+    return None if seconds is None else min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
+
+
+def _excerpt(reply: httpx.Response) -> str:
+    return " ".join(reply.text.split())[:200] or "empty body"

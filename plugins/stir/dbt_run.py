@@ -1,0 +1,106 @@
+"""The one place in which Airflow runs dbt: one tier, one dbt process, by tag.
+
+`DbtTierOperator` is airflow-dbt-python's DbtRunOperator with what a schedule of many tiers needs: leftovers of a
+killed run are dropped first, a failure says what failed, the log ends in a table of models, and XCom gets a page
+instead of dbt's whole result.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow_dbt_python.operators.dbt import DbtRunOperator
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ALWAYS_EXCLUDED = "tag:deprecated"
+KEPT_APART = ("core", "post_ranker")
+"""Tiers whose models no other tier builds, whatever else their models are tagged with."""
+
+
+def dbt_run(
+    tag: str,
+    *,
+    publishes: Sequence[Asset] = (),
+    task_id: str = "dbt_run",
+    full_refresh: bool = False,
+    **operator: Any,
+) -> DbtTierOperator:
+    """Task that builds the models of one scheduling tag, except deprecated ones and those of `KEPT_APART`.
+
+    Assets in `publishes` get an event when the tier has succeeded. The DAG's own param `full_refresh`, if it has one
+    and it is set, rebuilds incremental models from scratch.
+    """
+    return DbtTierOperator(
+        task_id=task_id,
+        select=[f"tag:{tag}"],
+        exclude=[ALWAYS_EXCLUDED, *(f"tag:{other}" for other in KEPT_APART if other != tag)],
+        full_refresh=full_refresh,
+        outlets=list(publishes),
+        **operator,
+    )
+
+
+def project_directory() -> str:
+    """Folder of the dbt project: DBT_PROJECT_DIR, else `gcc_social` beside the plugins folder."""
+    return os.environ.get("DBT_PROJECT_DIR") or str(REPOSITORY / "gcc_social")
+
+
+class DbtTierOperator(DbtRunOperator):
+    """Run the selected models in one dbt process.
+
+    Project, profiles and target come from the environment in dbt's own names (DBT_PROJECT_DIR, DBT_PROFILES_DIR,
+    DBT_TARGET, default target `production`); the warehouse's address and password are read by profiles.yml and pass
+    through no Airflow field.
+
+    Returns (XCom) the small summary of `stir.dbt_summary.Summary.as_dict`.
+    Raises AirflowFailException when the selector matches no model (a retry cannot help), AirflowException with the
+    names and messages of failed models or the reason why dbt could not run at all.
+    """
+
+    ui_color = "#ff694a"
+
+    def __init__(self, **operator: Any) -> None:
+        project = project_directory()
+        operator.setdefault("project_dir", project)
+        operator.setdefault("profiles_dir", os.environ.get("DBT_PROFILES_DIR") or project)
+        operator.setdefault("target", os.environ.get("DBT_TARGET") or "production")
+        operator.setdefault("send_anonymous_usage_stats", False)
+        operator.setdefault("use_colors", False)
+        super().__init__(**operator)
+
+    @property
+    def dbt_hook(self) -> Any:
+        if self._dbt_hook is None:
+            from stir.dbt_process import TierHook
+
+            self._dbt_hook = TierHook()
+        return self._dbt_hook
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        from stir.dbt_process import explain
+        from stir.dbt_summary import Summary
+
+        arguments = dict(vars(self))
+        if (context.get("params") or {}).get("full_refresh"):
+            arguments["full_refresh"] = True
+            self.log.info("full refresh asked for: incremental models are rebuilt from scratch")
+        selection = f"select {' '.join(self.select)}, exclude {' '.join(self.exclude or [])}"
+        self.log.info("dbt run: target %s, %s", self.target, selection)
+        try:
+            result = self.dbt_hook.run_dbt_task(self.command, artifacts=None, **arguments)
+        except Exception as error:
+            raise AirflowException(explain(self.dbt_hook.failure or error)) from error
+        summary = Summary.of(result.run_results)
+        if not summary.models:
+            raise AirflowFailException(
+                f"dbt selected no model ({selection}): this schedule does nothing. Tag a model or remove the DAG"
+            )
+        self.log.info("%s\n%s", summary.headline, summary.table)
+        if not result.success:
+            raise AirflowException(summary.failure_text)
+        return summary.as_dict()

@@ -1,0 +1,134 @@
+"""The task of a scrape-request DAG: pick candidates, send their requests, count what became of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import Param
+from airflow.sdk.exceptions import AirflowException
+
+if TYPE_CHECKING:
+    from stir.beat_client import Outcome, ScrapeRequest
+    from stir.scrape_request import ScrapeSource
+
+log = logging.getLogger(__name__)
+
+CONNECTION = "beat"
+POOL = "beat"
+SHOWN_IN_DRY_RUN = 20
+JUDGED_AFTER = 20
+"""So many answers are needed before a run is stopped for its share of errors."""
+
+ON_FAILURE = """
+The error says how many requests were sent, refused and failed, with the first few reasons. Beat away or throttling:
+nothing to do, the retries and the next run ask again, and only for what was not sent. ClickHouse away or a table
+missing: run the tier that builds it. Many refusals: the payload no longer fits the flow; compare one with a manual
+run whose `dry_run` is set.
+"""
+
+
+def request_params(source: ScrapeSource) -> dict[str, Param]:
+    """The form of a manual trigger."""
+    return {
+        "limit": Param(
+            source.limit,
+            type="integer",
+            minimum=1,
+            maximum=source.limit * 10,
+            description="most entities asked for in one run",
+        ),
+        "dry_run": Param(False, type="boolean", description="show what would be sent and send nothing"),
+    }
+
+
+def send_scrape_requests(source: ScrapeSource, task_id: str = "send_requests") -> PythonOperator:
+    """Task that sends the scrape requests of one source. XCom: see `run`."""
+    return PythonOperator(
+        task_id=task_id, python_callable=run, op_kwargs={"source": source}, pool=POOL, show_return_value_in_logs=False
+    )
+
+
+def run(source: ScrapeSource, params: Mapping[str, Any], **_: Any) -> dict[str, Any]:
+    """Pick, send, count. Returns `{candidates, requests, sent, refused, failed, not_tried, seconds, errors, dry_run,
+    note}`.
+
+    Nothing to do is a success that says so; a full backlog at Beat too. Raises AirflowException when the share of
+    refused and failed requests is above Variable `beat_error_share`; what was sent stays sent, and the retry asks
+    only for the rest.
+    """
+    from stir import warehouse
+    from stir.beat_client import Outcome, ScrapeRequest
+
+    limit, dry_run = int(params.get("limit") or source.limit), bool(params.get("dry_run"))
+    name = source.candidates.name
+    if source.backlog_limit is not None:
+        waiting = warehouse.rows(source.backlog_sql(), what=f"backlog of {source.flow}")[0]["waiting"]
+        if waiting >= source.backlog_limit:
+            note = f"{waiting} requests of {source.flow} are still waiting at Beat (limit {source.backlog_limit})"
+            return report(source, 0, 0, Outcome(), dry_run, f"nothing sent: {note}")
+
+    rows = warehouse.rows(source.query(limit), what=name)
+    now = datetime.now(UTC)
+    requests = [
+        ScrapeRequest(source.flow, source.platform, payload, entity, source.idempotency_key(entity, now))
+        for entity, payload in source.payloads(rows)
+    ]
+    if not requests:
+        return report(source, 0, 0, Outcome(), dry_run, "nothing to do: no candidate is due")
+    if dry_run:
+        for request in requests[:SHOWN_IN_DRY_RUN]:
+            log.info("would send %s", request.body().decode())
+        result = report(
+            source, len(rows), len(requests), Outcome(not_tried=len(requests)), True, "dry run: nothing sent"
+        )
+        return {**result, "examples": [dict(request.params) for request in requests[:SHOWN_IN_DRY_RUN]]}
+
+    outcome, allowed = send(requests)
+    result = report(source, len(rows), len(requests), outcome, False, "")
+    if outcome.error_share > allowed:
+        raise AirflowException(
+            f"{outcome.refused} of {outcome.tried} requests of {source.flow} were refused and {outcome.failed} failed "
+            f"(share {outcome.error_share:.0%}, allowed {allowed:.0%}), {outcome.sent} were sent, {outcome.not_tried} "
+            f"not tried. First errors: {'; '.join(outcome.errors[:3])}"
+        )
+    return result
+
+
+def send(requests: list[ScrapeRequest]) -> tuple[Outcome, float]:
+    """Send requests through connection `beat`, within the platform's limits; returns the outcome and the error share
+    allowed.
+    """
+    from airflow.sdk import Connection
+
+    from stir.beat_client import BeatClient
+    from stir.platform_variables import BEAT_ERROR_SHARE, BEAT_PARALLEL, BEAT_RATE, BEAT_TIMEOUT
+
+    allowed = BEAT_ERROR_SHARE.number()
+
+    def hopeless(so_far: Outcome) -> bool:
+        return so_far.tried >= JUDGED_AFTER and so_far.error_share > max(allowed, 0.5)
+
+    with BeatClient(
+        Connection.get(CONNECTION).host or "",
+        timeout=BEAT_TIMEOUT.number(),
+        parallel=int(BEAT_PARALLEL.number()),
+        per_second=BEAT_RATE.number(),
+    ) as beat:
+        return beat.create_all(requests, may_stop=hopeless), allowed
+
+
+def report(
+    source: ScrapeSource, candidates: int, requests: int, outcome: Outcome, dry_run: bool, note: str
+) -> dict[str, Any]:
+    """Counts as one log line and as the XCom page."""
+    page = {"candidates": candidates, "requests": requests, **outcome.as_dict(), "dry_run": dry_run, "note": note}
+    log.info(
+        "%s: %d candidates, %d requests: %d sent, %d refused, %d failed, %d not tried in %.1f s%s",
+        source.flow, candidates, requests, outcome.sent, outcome.refused, outcome.failed, outcome.not_tried,
+        outcome.seconds, f" ({note})" if note else "",
+    )  # fmt: skip
+    return page
