@@ -35,6 +35,10 @@ class DirectoryInUseError(Exception):
     """Another process has the data directory open."""
 
 
+class EngineStartError(Exception):
+    """The engine refused the data directory or the configuration; the message says why."""
+
+
 def quote(value: str) -> str:
     """A ClickHouse string literal."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
@@ -54,7 +58,7 @@ def _call(function: Callable[..., _Result], *arguments: Any, **keywords: Any) ->
 
 
 class Engine:
-    """The engine of one data directory. Raises DirectoryInUseError if another process has it."""
+    """The engine of one data directory. Raises DirectoryInUseError or EngineStartError."""
 
     def __init__(self, data_directory: Path, configuration_file: Path) -> None:
         data_directory.mkdir(parents=True, exist_ok=True)
@@ -66,13 +70,21 @@ class Engine:
             self._lock.close()
             raise DirectoryInUseError(str(data_directory)) from None
         self._url = f"{data_directory.resolve()}?config-file={configuration_file.resolve()}"
-        self._root = Connection(self._url)  # keeps the engine loaded while no session is open
+        try:
+            self._root = Connection(self._url)  # keeps the engine loaded while no session is open
+        except RuntimeError as error:
+            self._lock.close()
+            raise EngineStartError(str(error)) from None
         self.version = self._root.query("SELECT version()", "TSVRaw").bytes().decode().strip()
         self.timezone = self._root.query("SELECT timezone()", "TSVRaw").bytes().decode().strip()
 
     def session(self) -> Session:
         """A new session in the database `default`."""
         return Session(_call(Connection, self._url))
+
+    def kill_statements(self) -> None:
+        """Cancel every statement that still runs; their clients get error 394."""
+        self._root.query("KILL QUERY WHERE NOT startsWith(query, 'KILL QUERY') ASYNC", "TSV")
 
     def close(self) -> None:
         """Flush the system logs and unload the engine."""
@@ -117,7 +129,7 @@ class Session:
             value = self._saved.pop(name, None)
             self._set(name, "DEFAULT" if value is None else quote(value))
             self._applied.pop(name, None)
-        for name, value in new.items():
+        for name, value in sorted(new.items(), key=lambda item: item[0] == "readonly"):  # which forbids later ones
             self._set(name, quote(value))
             self._applied[name] = value
 
@@ -135,7 +147,8 @@ class Session:
     def _current_values(self, names: Iterable[str]) -> dict[str, str | None]:
         """Present values by name, None for a default, nothing for an unknown setting."""
         listed = ", ".join(quote(name) for name in names)
-        rows = self._scalar(f"SELECT name, changed, value FROM system.settings WHERE name IN ({listed}) FORMAT TSVRaw")
+        # S608: every name is quoted
+        rows = self._scalar(f"SELECT name, changed, value FROM system.settings WHERE name IN ({listed})")  # noqa: S608
         values: dict[str, str | None] = {}
         for line in rows.split("\n"):
             if line:
@@ -183,7 +196,7 @@ class Session:
         return [(row[0], row[1]) for row in rows if row[2] not in {"MATERIALIZED", "ALIAS"}]
 
     def insert(self, statement: Statement, format: str, chunks: Iterable[bytes]) -> Outcome:
-        """Run an INSERT with rows in `format`, given in pieces cut anywhere. All rows are written, or an error is raised.
+        """Run an INSERT with rows in `format`, given in pieces cut anywhere. Raises ClickHouseError.
 
         A failing INSERT can leave earlier blocks of a long input in place, as on a server.
         """

@@ -13,10 +13,16 @@ from urllib.parse import parse_qsl
 from devstack.clickhouse.content_encoding import decompress
 from devstack.clickhouse.errors import ClickHouseError
 
-# URL parameters that are no settings of the statement. Those of the second line are settings of a real server's HTTP
-# interface, without effect here: results are complete before the first byte is sent, so no progress headers are needed.
+# URL parameters that are no settings of the statement. Those from wait_end_of_query on are settings of a server's HTTP
+# interface, without effect here: results are complete before the first byte is sent.
 _NO_SETTINGS = frozenset(
-    ["query", "database", "default_format", "user", "password", "quota_key", "query_id", "session_id", "session_timeout", "session_check", "close_session", "stacktrace", "role", "compress", "decompress", "client_protocol_version", "wait_end_of_query", "buffer_size", "enable_http_compression", "http_zlib_compression_level", "send_progress_in_http_headers", "http_headers_progress_interval_ms", "cancel_http_readonly_queries_on_client_close", "add_http_cors_header", "http_response_headers", "http_write_exception_in_output_format"]
+    """
+    query database default_format user password quota_key query_id session_id session_timeout session_check
+    close_session stacktrace role compress decompress client_protocol_version
+    wait_end_of_query buffer_size enable_http_compression http_zlib_compression_level send_progress_in_http_headers
+    http_headers_progress_interval_ms cancel_http_readonly_queries_on_client_close
+    add_http_cors_header http_response_headers http_write_exception_in_output_format
+    """.split()  # noqa: SIM905
 )
 
 

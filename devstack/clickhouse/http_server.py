@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -30,7 +28,7 @@ class _Application:
 
     def __init__(self, interface: HttpInterface) -> None:
         self._interface = interface
-        self._threads = ThreadPoolExecutor(STATEMENT_THREADS, thread_name_prefix="http")
+        self.threads = ThreadPoolExecutor(STATEMENT_THREADS, thread_name_prefix="http")
 
     async def __call__(self, scope: dict[str, Any], receive: Callable, send: Callable) -> None:
         if scope["type"] != "http":
@@ -49,7 +47,7 @@ class _Application:
                 body,
             )
             loop = asyncio.get_running_loop()
-            response = await loop.run_in_executor(self._threads, self._interface.answer, request)
+            response = await loop.run_in_executor(self.threads, self._interface.answer, request)
         headers = {**response.headers, "Content-Length": str(len(response.body))}
         await send(
             {
@@ -78,10 +76,10 @@ class HttpServer(uvicorn.Server):
     """Serves until `should_exit` is set; the caller handles signals."""
 
     def __init__(self, interface: HttpInterface) -> None:
-        self.ready = threading.Event()
+        self._application = _Application(interface)
         super().__init__(
             uvicorn.Config(
-                _Application(interface),
+                self._application,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -96,6 +94,6 @@ class HttpServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self.ready.set()
+    def wait_for_statements(self) -> None:
+        """Return when no statement runs any more."""
+        self._application.threads.shutdown(wait=True)

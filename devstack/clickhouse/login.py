@@ -25,10 +25,10 @@ class Login:
     password: str = field(repr=False)
 
     @classmethod
-    def from_environment(cls, user: str) -> Login:
+    def from_environment(cls, user: str) -> Login | None:
         """Read the password from STIR_CLICKHOUSE_PASSWORD or the file named by STIR_CLICKHOUSE_PASSWORD_FILE.
 
-        The variable is removed from this process, so that nothing started from here inherits it.
+        None if neither is set; NoPasswordError if the file cannot be read or is empty. The variable is removed from this process, so that nothing started from here inherits it.
         """
         password = os.environ.pop(PASSWORD_VARIABLE, "")
         file = os.environ.get(PASSWORD_FILE_VARIABLE)
@@ -37,11 +37,9 @@ class Login:
                 password = Path(file).read_text().strip()
             except OSError as error:
                 raise NoPasswordError(f"Cannot read {PASSWORD_FILE_VARIABLE}={file}: {error.strerror}.") from None
-        if not password:
-            raise NoPasswordError(
-                f"No password: set {PASSWORD_VARIABLE}, or {PASSWORD_FILE_VARIABLE} to a file that holds it."
-            )
-        return cls(user, password)
+            if not password:
+                raise NoPasswordError(f"{PASSWORD_FILE_VARIABLE}={file} is empty: write the password into it.")
+        return cls(user, password) if password else None
 
     def check(self, user: str, password: str) -> None:
         """Raise ClickHouseError 516 unless both are right."""

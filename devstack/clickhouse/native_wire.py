@@ -1,4 +1,4 @@
-"""Packets of ClickHouse's native TCP protocol, seen from the server. clickhouse_driver's readers and writers do the rest.
+"""Packets of ClickHouse's native TCP protocol, seen from the server, over clickhouse_driver's readers and writers.
 
 The revision offered to clients is 54440: the newest one whose block layout is that of the engine's Native format, so
 that the engine's blocks travel untouched in both directions.
