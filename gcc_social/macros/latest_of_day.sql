@@ -22,5 +22,5 @@ where
 
 {% macro latest(value, known=none) -%}
     {#- The event id settles equal event times. Insert times would not do: a redelivered copy has another one. -#}
-    argMax{{ "If" if known }}({{ value }}, (event_timestamp, event_id){{ ", " ~ known if known }})
+    argMax{{ "If" if known }}({{ value }}, (observations.event_timestamp, observations.event_id){{ ", " ~ known if known }})
 {%- endmacro %}

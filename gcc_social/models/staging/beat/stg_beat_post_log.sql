@@ -14,7 +14,7 @@ with
         {{ events_to_read(source("_e", "post_log_events"), keys=["platform", "shortcode"]) }}
     ),
 
-    read as (
+    observations as (
         select
             *,
             toDate(event_timestamp) as date,
@@ -34,29 +34,29 @@ select
     platform,
     shortcode,
     date,
-    {{ latest("profile_id", "profile_id not in ('', 'TODO')") }} as profile_id,
-    {{ latest("handle", "handle != ''") }} as handle,
-    {{ latest("event_id") }} as event_id,
-    {{ latest("source") }} as source,
+    {{ latest("observations.profile_id", "observations.profile_id not in ('', 'TODO')") }} as profile_id,
+    {{ latest("observations.handle", "observations.handle != ''") }} as handle,
+    {{ latest("observations.event_id") }} as event_id,
+    {{ latest("observations.source") }} as source,
 
     ---------- numerics: the day's latest known value of each
-    {{ latest("likes") }} as likes,
-    {{ latest("comments") }} as comments,
-    {{ latest("views") }} as views,
-    {{ latest("plays") }} as plays,
-    {{ latest("reach") }} as reach,
-    {{ latest("impressions") }} as impressions,
-    {{ latest("shares") }} as shares,
-    {{ latest("saved") }} as saved,
-    uniqExact(event_id) as events,
+    {{ latest("observations.likes") }} as likes,
+    {{ latest("observations.comments") }} as comments,
+    {{ latest("observations.views") }} as views,
+    {{ latest("observations.plays") }} as plays,
+    {{ latest("observations.reach") }} as reach,
+    {{ latest("observations.impressions") }} as impressions,
+    {{ latest("observations.shares") }} as shares,
+    {{ latest("observations.saved") }} as saved,
+    uniqExact(observations.event_id) as events,
 
     ---------- JSON text
-    {{ latest("metrics", "metrics not in ('', '{}')") }} as metrics,
-    {{ latest("dimensions", "dimensions not in ('', '{}')") }} as dimensions,
+    {{ latest("observations.metrics", "observations.metrics not in ('', '{}')") }} as metrics,
+    {{ latest("observations.dimensions", "observations.dimensions not in ('', '{}')") }} as dimensions,
 
     ---------- timestamps
-    {{ latest("publish_time", "publish_time > toDateTime(0)") }} as publish_time,
-    max(event_timestamp) as event_timestamp,
-    max(insert_timestamp) as insert_timestamp
-from read
+    {{ latest("observations.publish_time", "observations.publish_time > toDateTime(0)") }} as publish_time,
+    max(observations.event_timestamp) as event_timestamp,
+    max(observations.insert_timestamp) as insert_timestamp
+from observations
 group by platform, shortcode, date

@@ -14,7 +14,7 @@ with
         {{ events_to_read(source("_e", "profile_log_events"), keys=["platform", "profile_id"], when="not startsWith(source, 'openapi_')") }}
     ),
 
-    read as (
+    observations as (
         select
             *,
             toDate(event_timestamp) as date,
@@ -32,23 +32,23 @@ select
     platform,
     profile_id,
     date,
-    {{ latest("handle", "handle != ''") }} as handle,
-    {{ latest("event_id") }} as event_id,
-    {{ latest("source") }} as source,
+    {{ latest("observations.handle", "observations.handle != ''") }} as handle,
+    {{ latest("observations.event_id") }} as event_id,
+    {{ latest("observations.source") }} as source,
 
     ---------- numerics: the day's latest known value of each
-    {{ latest("coalesce(instagram_followers, subscribers)") }} as followers,
-    {{ latest("following") }} as following,
-    {{ latest("coalesce(media_count, video_count)") }} as uploads,
-    {{ latest("view_count") }} as views,
-    uniqExact(event_id) as events,
+    {{ latest("coalesce(observations.instagram_followers, observations.subscribers)") }} as followers,
+    {{ latest("observations.following") }} as following,
+    {{ latest("coalesce(observations.media_count, observations.video_count)") }} as uploads,
+    {{ latest("observations.view_count") }} as views,
+    uniqExact(observations.event_id) as events,
 
     ---------- JSON text
-    {{ latest("metrics", "metrics not in ('', '{}')") }} as metrics,
-    {{ latest("dimensions", "dimensions not in ('', '{}')") }} as dimensions,
+    {{ latest("observations.metrics", "observations.metrics not in ('', '{}')") }} as metrics,
+    {{ latest("observations.dimensions", "observations.dimensions not in ('', '{}')") }} as dimensions,
 
     ---------- timestamps
-    max(event_timestamp) as event_timestamp,
-    max(insert_timestamp) as insert_timestamp
-from read
+    max(observations.event_timestamp) as event_timestamp,
+    max(observations.insert_timestamp) as insert_timestamp
+from observations
 group by platform, profile_id, date

@@ -1,0 +1,3 @@
+{{ config(tags=["post_ranker_partial"], order_by="post_shortcode") }}
+
+{{ instagram_recent_post_stats(ref("mart_instagram_all_posts_with_ranks_partial")) }}
