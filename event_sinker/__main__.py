@@ -1,0 +1,3 @@
+from event_sinker.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,133 @@
+"""What went wrong, and what follows from it: try again, look for the bad row, or stop."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from clickhouse_connect.driver.exceptions import DataError, OperationalError
+
+
+class ErrorClass(StrEnum):
+    """The consequence of a failed insert."""
+
+    RETRY = "retry"  # the server or the network: the same block with the same token, until it is stored
+    DATA = "data"  # some row: halve the block until the row stands alone
+    FATAL = "fatal"  # table, rights or configuration: no retry can help, stop and say so
+    UNKNOWN = "unknown"  # try again a few times, then treat as DATA
+
+
+class SinkerError(Exception):
+    """A condition that a person must resolve. The text says what to do; the process ends with EXIT_FATAL."""
+
+
+class Abandoned(Exception):
+    """The messages of a batch went back to RabbitMQ while it was written: whoever gets them next carries on."""
+
+
+# Names of the codes: `SELECT code, name FROM system.errors`.
+_RETRY = {
+    3,  # UNEXPECTED_END_OF_FILE
+    33,  # CANNOT_READ_ALL_DATA: the request was cut off on its way
+    40,  # CHECKSUM_DOESNT_MATCH: the request was damaged on its way
+    49,  # LOGICAL_ERROR
+    74,  # CANNOT_READ_FROM_FILE_DESCRIPTOR
+    75,  # CANNOT_WRITE_TO_FILE_DESCRIPTOR
+    76,  # CANNOT_OPEN_FILE
+    107,  # FILE_DOESNT_EXIST
+    159,  # TIMEOUT_EXCEEDED
+    160,  # TOO_SLOW
+    164,  # READONLY
+    173,  # CANNOT_ALLOCATE_MEMORY
+    198,  # DNS_ERROR
+    201,  # QUOTA_EXCEEDED
+    202,  # TOO_MANY_SIMULTANEOUS_QUERIES
+    203,  # NO_FREE_CONNECTION
+    209,  # SOCKET_TIMEOUT
+    210,  # NETWORK_ERROR
+    225,  # NO_ZOOKEEPER
+    236,  # ABORTED
+    241,  # MEMORY_LIMIT_EXCEEDED
+    242,  # TABLE_IS_READ_ONLY
+    243,  # NOT_ENOUGH_SPACE
+    252,  # TOO_MANY_PARTS
+    271,  # CANNOT_DECOMPRESS: the request was damaged on its way
+    285,  # TOO_FEW_LIVE_REPLICAS
+    286,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+    319,  # UNKNOWN_STATUS_OF_INSERT
+    394,  # QUERY_WAS_CANCELLED
+    425,  # SYSTEM_ERROR
+    439,  # CANNOT_SCHEDULE_TASK
+    473,  # DEADLOCK_AVOIDED
+    722,  # ASYNC_LOAD_WAIT_FAILED: the server is starting
+    735,  # QUERY_WAS_CANCELLED_BY_CLIENT
+    999,  # KEEPER_EXCEPTION
+}
+_DATA = {
+    6,  # CANNOT_PARSE_TEXT
+    26,  # CANNOT_PARSE_QUOTED_STRING
+    27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
+    38,  # CANNOT_PARSE_DATE
+    41,  # CANNOT_PARSE_DATETIME
+    53,  # TYPE_MISMATCH
+    69,  # ARGUMENT_OUT_OF_BOUND
+    70,  # CANNOT_CONVERT_TYPE
+    72,  # CANNOT_PARSE_NUMBER
+    117,  # INCORRECT_DATA
+    131,  # TOO_LARGE_STRING_SIZE
+    321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+    349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+    469,  # VIOLATED_CONSTRAINT
+}
+_FATAL = {
+    16,  # NO_SUCH_COLUMN_IN_TABLE
+    20,  # NUMBER_OF_COLUMNS_DOESNT_MATCH
+    47,  # UNKNOWN_IDENTIFIER
+    60,  # UNKNOWN_TABLE
+    62,  # SYNTAX_ERROR
+    81,  # UNKNOWN_DATABASE
+    115,  # UNKNOWN_SETTING
+    192,  # UNKNOWN_USER
+    193,  # WRONG_PASSWORD
+    194,  # REQUIRED_PASSWORD
+    218,  # TABLE_IS_DROPPED
+    452,  # SETTING_CONSTRAINT_VIOLATION
+    497,  # ACCESS_DENIED
+    516,  # AUTHENTICATION_FAILED
+}
+_HINTS = {
+    16: "run `python -m event_sinker init-schema`",
+    47: "run `python -m event_sinker init-schema`",
+    60: "run `python -m event_sinker init-schema`",
+    81: "run `python -m event_sinker init-schema`",
+    497: "grant the user INSERT and SELECT on the event tables",
+}
+_LOGIN_HINT = "check SINKER_CLICKHOUSE_USER and SINKER_CLICKHOUSE_PASSWORD"
+
+
+def server_code(error: BaseException) -> int | None:
+    """ClickHouse's error code, or None when no server answered."""
+    return getattr(error, "code", None)
+
+
+def classify(error: BaseException) -> ErrorClass:
+    """The class of a failed insert or query."""
+    code = server_code(error)
+    if code in _RETRY:
+        return ErrorClass.RETRY
+    if code in _DATA:
+        return ErrorClass.DATA
+    if code in _FATAL:
+        return ErrorClass.FATAL
+    if code is None and isinstance(error, OperationalError | OSError):
+        return ErrorClass.RETRY  # connection refused, reset, timed out
+    if code is None and isinstance(error, DataError):
+        return ErrorClass.DATA  # the client could not write a value
+    return ErrorClass.UNKNOWN
+
+
+def explain(error: BaseException) -> str:
+    """One line for a person: what ClickHouse said and, where known, what to do."""
+    text = (str(error).splitlines() or [type(error).__name__])[0][:300]
+    code = server_code(error)
+    hint = _HINTS.get(code, _LOGIN_HINT if code in {192, 193, 194, 516} else "")
+    return f"{text}; {hint}" if hint else text

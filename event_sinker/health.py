@@ -1,0 +1,81 @@
+"""HTTP for machines: /livez (the I/O loop turns), /readyz (RabbitMQ and ClickHouse can be used), /metrics."""
+
+from __future__ import annotations
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from event_sinker.errors import SinkerError
+from event_sinker.metrics import REGISTRY
+from event_sinker.service import Service
+
+_STALLED_SECONDS = 20
+_PING_CACHE_SECONDS = 2.0
+
+
+class Health:
+    """The state of a service, as seen from outside."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lock = threading.Lock()
+        self._pinged_at = float("-inf")
+        self._ping = False
+
+    def live(self) -> tuple[bool, dict[str, object]]:
+        seconds = time.monotonic() - self._service.alive_at
+        return seconds < _STALLED_SECONDS, {"loop_turned_seconds_ago": round(seconds, 3)}
+
+    def ready(self) -> tuple[bool, dict[str, object]]:
+        subscribed = {consumer.event.queue: consumer.subscribed for consumer in self._service.consumers}
+        clickhouse = self._clickhouse()
+        return all(subscribed.values()) and clickhouse, {"subscribed": subscribed, "clickhouse": clickhouse}
+
+    def _clickhouse(self) -> bool:
+        with self._lock:
+            if time.monotonic() - self._pinged_at > _PING_CACHE_SECONDS:
+                self._ping = self._service.consumers[0].flusher.writer.ping()
+                self._pinged_at = time.monotonic()
+            return self._ping
+
+
+def serve(service: Service, host: str, port: int) -> ThreadingHTTPServer:
+    """Answer in a thread of its own.
+
+    Raises:
+        SinkerError: the port is taken.
+    """
+    health = Health(service)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.split("?")[0]
+            if path == "/metrics":
+                self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
+            elif path in {"/livez", "/readyz"}:
+                fine, details = health.live() if path == "/livez" else health.ready()
+                self._answer(200 if fine else 503, "application/json", orjson.dumps({"ok": fine} | details))
+            else:
+                self._answer(404, "text/plain", b"/livez /readyz /metrics\n")
+
+        def _answer(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Scrapes are not worth a log line."""
+
+    try:
+        server = ThreadingHTTPServer((host, port), Handler)
+    except OSError as error:
+        raise SinkerError(f"SINKER_HTTP_PORT {port} on {host} cannot be used: {error.strerror}") from None
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return server

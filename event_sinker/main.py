@@ -1,0 +1,185 @@
+"""The command line: run, check-config, init-schema, status, dlq."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import orjson
+from pika.exceptions import AMQPError
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from event_sinker import __version__, dead_letters, health, logs, schema, status, topology
+from event_sinker.errors import SinkerError, explain
+from event_sinker.events import EVENT_TYPES
+from event_sinker.service import EXIT_FATAL, EXIT_OK, Service
+from event_sinker.settings import Settings
+from event_sinker.writer import connect
+
+EXIT_CONFIGURATION = 2
+
+_EXIT_CODES = """exit codes:
+  0    done; for `run`: stopped by SIGTERM or SIGINT, everything stored or still in RabbitMQ
+  1    a bug of the sinker (the log has the traceback)
+  2    wrong usage or settings
+  3    a person must act: the last log line says what to do
+  143  `run` got a second signal and stopped at once; un-acknowledged messages are still in RabbitMQ
+
+All settings are environment variables with the prefix SINKER_; `check-config` lists them."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m event_sinker",
+        description="Drains RabbitMQ event queues into ClickHouse: acknowledged only when stored, each event once.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="serve the queues until SIGTERM")
+    run.add_argument("--init-schema", action="store_true", help="create missing databases and tables first")
+
+    check = commands.add_parser("check-config", help="validate the settings and list them, passwords masked")
+    check.add_argument("--connect", action="store_true", help="also log in to RabbitMQ and ClickHouse")
+
+    init = commands.add_parser("init-schema", help="create the event tables in ClickHouse, or add what they lack")
+    init.add_argument(
+        "--database",
+        action="append",
+        help="database to prepare, repeatable; default: SINKER_CLICKHOUSE_DATABASE and SINKER_CLICKHOUSE_STAGE_DATABASE",
+    )
+    init.add_argument("--show", action="store_true", help="print the statements and change nothing")
+
+    show = commands.add_parser("status", help="messages waiting, dead letters, stored rows, newest event")
+    show.add_argument("--json", action="store_true", help="one JSON array instead of a table")
+
+    dlq = commands.add_parser("dlq", help="dead letters: messages that could not be stored")
+    dlq_commands = dlq.add_subparsers(dest="dlq_command", required=True)
+    listing = dlq_commands.add_parser("list", help="list dead letters; they stay where they are")
+    listing.add_argument(
+        "event_type", nargs="?", choices=sorted(EVENT_TYPES), help="one event type; default: all served"
+    )
+    listing.add_argument("--limit", type=int, default=20, help="at most this many per event type (default 20)")
+    listing.add_argument("--json", action="store_true", help="JSON lines instead of a table")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings.load()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "SINKER_" + "_".join(map(str, problem["loc"])).upper() if problem["loc"] else "settings"
+            print(f"{name}: {problem['msg']}", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    logs.configure(settings.log_level)
+    commands = {
+        "run": _run,
+        "check-config": _check_config,
+        "init-schema": _init_schema,
+        "status": _status,
+        "dlq": _dlq_list,
+    }
+    try:
+        return commands[options.command](settings, options)
+    except SinkerError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FATAL
+
+
+def _run(settings: Settings, options: argparse.Namespace) -> int:
+    if options.init_schema:
+        _apply_schema(settings, [settings.clickhouse_database])
+    service = Service(settings)
+    if settings.http_port:
+        health.serve(service, settings.http_host, settings.http_port)
+    return service.run()
+
+
+def _check_config(settings: Settings, options: argparse.Namespace) -> int:
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        shown = ",".join(value) if isinstance(value, tuple) else value
+        print(f"SINKER_{name.upper()}={'' if shown is None else shown}\n    # {field.description}")
+    if options.connect:
+        status.read(settings)
+        print("RabbitMQ and ClickHouse: login works")
+    return EXIT_OK
+
+
+def _init_schema(settings: Settings, options: argparse.Namespace) -> int:
+    databases = options.database or [settings.clickhouse_database, settings.clickhouse_stage_database]
+    databases = list(dict.fromkeys(name for name in databases if name))
+    if options.show:
+        for database in databases:
+            print(schema.create_database(database, settings.clickhouse_cluster) + ";\n")
+            for event in EVENT_TYPES.values():
+                print(schema.create_table(event, database, settings.clickhouse_cluster) + ";\n")
+        return EXIT_OK
+    changes = _apply_schema(settings, databases)
+    print(
+        "\n".join(changes) if changes else f"{', '.join(databases)}: all {len(EVENT_TYPES)} event tables are in place"
+    )
+    return EXIT_OK
+
+
+def _apply_schema(settings: Settings, databases: Sequence[str]) -> list[str]:
+    try:
+        with connect(settings) as client:
+            return [
+                change
+                for database in databases
+                for change in schema.apply(client, list(EVENT_TYPES.values()), database, settings.clickhouse_cluster)
+            ]
+    except SinkerError:
+        raise
+    except Exception as error:
+        address = f"{settings.clickhouse_host}:{settings.clickhouse_http_port}"
+        raise SinkerError(f"ClickHouse at {address}: {explain(error)}") from None
+
+
+def _status(settings: Settings, options: argparse.Namespace) -> int:
+    events = status.read(settings)
+    if options.json:
+        print(orjson.dumps([event.as_dict() for event in events]).decode())
+        return EXIT_OK
+    table = Table("event type", "waiting", "consumers", "dead", "rows stored", "newest event (UTC)")
+    for event in events:
+        numbers = (event.waiting, event.consumers, event.dead, event.rows)
+        newest = event.newest_event.strftime("%Y-%m-%d %H:%M:%S") if event.newest_event else "-"
+        table.add_row(event.event_type, *("-" if number is None else f"{number:,}" for number in numbers), newest)
+    Console().print(table)
+    return EXIT_OK
+
+
+def _dlq_list(settings: Settings, options: argparse.Namespace) -> int:
+    events = [EVENT_TYPES[options.event_type]] if options.event_type else settings.served()
+    table = Table("event type", "dead since (UTC)", "reason", "detail", "bytes", title="dead letters")
+    try:
+        for event in events:
+            for properties, body in dead_letters.peek(settings, event, options.limit):
+                headers = properties.headers or {}
+                letter = {
+                    "event_type": event.name,
+                    "dead_at": headers.get("x-stir-dead-at", ""),
+                    "reason": headers.get("x-stir-dead-reason", "rejected by another consumer"),
+                    "detail": headers.get("x-stir-dead-detail", ""),
+                    "bytes": len(body),
+                }
+                if options.json:
+                    print(orjson.dumps(letter).decode())
+                table.add_row(*(str(value) for value in letter.values()))
+    except (AMQPError, OSError) as error:
+        queue = f" (queue {events[0].dead_queue} is declared by `run`)" if "NOT_FOUND" in repr(error) else ""
+        raise SinkerError(f"RabbitMQ at {settings.rabbitmq_host}:{settings.rabbitmq_port}: {error!r}{queue}") from None
+    if not options.json:
+        Console().print(table if table.row_count else f"no dead letters ({datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)")
+    return EXIT_OK

@@ -1,0 +1,117 @@
+"""The event tables in ClickHouse: their DDL, and bringing existing tables up to it. Safe to run at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clickhouse_connect.driver.client import Client
+
+from event_sinker.errors import SinkerError
+from event_sinker.events import EventType
+
+# An insert is told apart from its own retry by its token; this many tokens are remembered per table.
+DEDUPLICATION_WINDOW = 1000
+
+_TABLE_SETTINGS = {
+    "index_granularity": 8192,
+    "non_replicated_deduplication_window": DEDUPLICATION_WINDOW,
+    # An acknowledged event survives a power cut: rows are on the disk before the insert is answered.
+    "fsync_after_insert": 1,
+    "fsync_part_directory": 1,
+}
+
+
+def create_database(database: str, cluster: str = "") -> str:
+    return f"CREATE DATABASE IF NOT EXISTS `{database}`{_on(cluster)}"
+
+
+def create_table(event: EventType, database: str, cluster: str = "") -> str:
+    """CREATE TABLE of one event type. With a cluster: ON CLUSTER and a replicated engine."""
+    columns = ",\n".join(f"    `{column.name}` {column.type} CODEC({column.codec})" for column in event.columns)
+    engine = "ReplicatedMergeTree" if cluster else "MergeTree"
+    settings = ", ".join(f"{name} = {value}" for name, value in _settings(cluster).items())
+    return (
+        f"CREATE TABLE IF NOT EXISTS `{database}`.`{event.table}`{_on(cluster)}\n(\n{columns}\n)\n"
+        f"ENGINE = {engine}\nPARTITION BY {event.partition_by}\nORDER BY ({', '.join(event.order_by)})\n"
+        f"SETTINGS {settings}"
+    )
+
+
+def _on(cluster: str) -> str:
+    return f" ON CLUSTER `{cluster}`" if cluster else ""
+
+
+def _settings(cluster: str) -> dict[str, int]:
+    settings = dict(_TABLE_SETTINGS)
+    if cluster:
+        settings["replicated_deduplication_window"] = settings.pop("non_replicated_deduplication_window")
+    return settings
+
+
+def apply(client: Client, events: Sequence[EventType], database: str, cluster: str = "") -> list[str]:
+    """Create what is missing and return one line per change; an empty list means that all was in place.
+
+    An existing table gets missing columns and settings; its rows stay.
+
+    Raises:
+        SinkerError: an existing table has another type, partition or sort key: rows must be moved by a person.
+    """
+    changes = []
+    if not client.query("SELECT 1 FROM system.databases WHERE name = %(name)s", {"name": database}).result_rows:
+        client.command(create_database(database, cluster))
+        changes.append(f"created database {database}")
+    for event in events:
+        found = client.query(
+            "SELECT partition_key, sorting_key, create_table_query FROM system.tables"
+            " WHERE database = %(database)s AND name = %(table)s",
+            {"database": database, "table": event.table},
+        ).result_rows
+        if found:
+            changes += _upgrade(client, event, database, cluster, *found[0])
+        else:
+            client.command(create_table(event, database, cluster))
+            changes.append(f"created table {database}.{event.table}")
+    return changes
+
+
+def _upgrade(
+    client: Client, event: EventType, database: str, cluster: str, partition_key: str, sorting_key: str, ddl: str
+) -> list[str]:
+    table = f"{database}.{event.table}"
+    for what, has, wants in (
+        ("partition key", partition_key, event.partition_by),
+        ("sort key", sorting_key, ", ".join(event.order_by)),
+    ):
+        if has.replace("`", "") != wants:
+            raise SinkerError(
+                f"table {table} has {what} ({has}), the sinker needs ({wants}), and ClickHouse cannot change it in place: "
+                f"RENAME TABLE {table} TO {table}_old, run init-schema again, then INSERT INTO {table} (columns) "
+                f"SELECT columns FROM {table}_old while the sinker is stopped"
+            )
+    existing = dict(
+        client.query(
+            "SELECT name, type FROM system.columns WHERE database = %(database)s AND table = %(table)s",
+            {"database": database, "table": event.table},
+        ).result_rows
+    )
+    changes = []
+    previous = ""
+    for column in event.columns:
+        if column.name not in existing:
+            place = f" AFTER `{previous}`" if previous else " FIRST"
+            client.command(
+                f"ALTER TABLE `{database}`.`{event.table}`{_on(cluster)} "
+                f"ADD COLUMN IF NOT EXISTS `{column.name}` {column.type} CODEC({column.codec}){place}"
+            )
+            changes.append(f"added column {table}.{column.name}")
+        elif existing[column.name] != column.type:
+            raise SinkerError(
+                f"column {table}.{column.name} is {existing[column.name]}, the sinker writes {column.type}: "
+                f"ALTER TABLE {table} MODIFY COLUMN {column.name} {column.type}, or move the table aside"
+            )
+        previous = column.name
+    for name, value in _settings(cluster).items():
+        if name != "index_granularity" and f"{name} = {value}" not in ddl:
+            client.command(f"ALTER TABLE `{database}`.`{event.table}`{_on(cluster)} MODIFY SETTING {name} = {value}")
+            changes.append(f"set {table} {name} = {value}")
+    return changes

@@ -1,0 +1,160 @@
+"""The process: one I/O loop, one connection, one consumer per queue; connects, reconnects, drains, ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import time
+
+import pika
+from pika.adapters.select_connection import IOLoop
+from pika.exceptions import AMQPError
+
+from event_sinker import metrics, topology
+from event_sinker.consumer import QueueConsumer
+from event_sinker.errors import SinkerError
+from event_sinker.settings import Settings
+
+log = logging.getLogger(__name__)
+
+EXIT_OK = 0
+EXIT_BUG = 1
+EXIT_FATAL = 3
+EXIT_SECOND_SIGNAL = 143
+
+_TICK_SECONDS = 0.1
+
+
+class Service:
+    """Runs until SIGTERM or SIGINT, or until an error that a person must resolve."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.exit_code = EXIT_OK
+        self.alive_at = time.monotonic()
+        self._loop = IOLoop()
+        self._connection: pika.SelectConnection | None = None
+        self._failures = 0
+        self._draining = False
+        self._closing = False
+        self.consumers = [
+            QueueConsumer(event, settings, self._loop, self._lost, self._fatal, self._check_drained)
+            for event in settings.served()
+        ]
+
+    def run(self) -> int:
+        """Serve; returns the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._signalled)
+        self._loop.add_callback_threadsafe(self._connect)
+        self._loop.add_callback_threadsafe(self._tick)
+        self._loop.start()
+        return self.exit_code
+
+    # --- connection ---------------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        if self._draining or self._closing:
+            return
+        parameters = topology.connection_parameters(self.settings)
+        try:
+            # Declaring is a sequence of questions and answers: clearest over a blocking connection of its own.
+            with pika.BlockingConnection(parameters) as connection:
+                topology.declare(connection, self.settings.served())
+        except SinkerError as error:
+            self._fatal(error)
+        except (AMQPError, OSError) as error:
+            self._retry_later(error)
+        else:
+            self._connection = pika.SelectConnection(
+                parameters,
+                on_open_callback=self._opened,
+                on_open_error_callback=lambda _connection, error: self._closed(_connection, error),
+                on_close_callback=self._closed,
+                custom_ioloop=self._loop,
+            )
+
+    def _opened(self, connection: pika.SelectConnection) -> None:
+        log.info("connected to RabbitMQ", extra={"queues": [consumer.event.queue for consumer in self.consumers]})
+        self._failures = 0
+        metrics.CONNECTED.set(1)
+        for consumer in self.consumers:
+            consumer.open(connection)
+
+    def _lost(self, reason: str) -> None:
+        """A channel or queue went away: start over with a new connection, which declares and subscribes everything."""
+        if self._connection and self._connection.is_open and not self._closing:
+            log.warning("subscription lost", extra={"reason": reason})
+            self._connection.close()
+
+    def _closed(self, _connection: pika.SelectConnection, error: BaseException) -> None:
+        self._connection = None
+        metrics.CONNECTED.set(0)
+        for consumer in self.consumers:
+            consumer.release()
+        if self._draining or self._closing:
+            self._loop.stop()
+        else:
+            self._retry_later(error)
+
+    def _retry_later(self, error: BaseException) -> None:
+        self._failures += 1
+        metrics.RECONNECTS.inc()
+        longest = min(self.settings.reconnect_max_seconds, 0.25 * 2 ** min(self._failures, 16))
+        pause = random.uniform(longest / 2, longest)  # noqa: S311 -- spreads sinkers, hides nothing
+        log.warning(
+            "no connection to RabbitMQ, will be repeated",
+            extra={"attempt": self._failures, "pause_ms": round(1000 * pause), "error": repr(error)[:300]},
+        )
+        self._loop.call_later(pause, self._connect)
+
+    def _tick(self) -> None:
+        self.alive_at = now = time.monotonic()
+        for consumer in self.consumers:
+            consumer.tick(now)
+        self._loop.call_later(_TICK_SECONDS, self._tick)
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def _signalled(self, number: int, _frame: object) -> None:
+        if self._draining:
+            # Un-acknowledged messages return to RabbitMQ by themselves; nothing needs to be written.
+            os._exit(EXIT_SECOND_SIGNAL)
+        self._draining = True
+        self._loop.add_callback_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        log.info("draining", extra={"grace_seconds": self.settings.shutdown_grace_seconds})
+        self._loop.call_later(self.settings.shutdown_grace_seconds, self._grace_over)
+        for consumer in self.consumers:
+            consumer.drain()
+        self._check_drained()
+
+    def _grace_over(self) -> None:
+        log.warning("grace period over: messages that are not stored return to RabbitMQ")
+        self._close()
+
+    def _check_drained(self) -> None:
+        if self._draining and all(consumer.idle for consumer in self.consumers):
+            self._close()
+
+    def _fatal(self, error: BaseException) -> None:
+        if isinstance(error, SinkerError):
+            log.critical(str(error))
+            self.exit_code = EXIT_FATAL
+        else:
+            log.critical("unexpected error: this is a bug of the sinker", exc_info=error)
+            self.exit_code = EXIT_BUG
+        self._close()
+
+    def _close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        if self._connection and self._connection.is_open:
+            self._connection.close()
+            self._loop.call_later(5, self._loop.stop)  # RabbitMQ may not answer
+        else:
+            self._loop.stop()

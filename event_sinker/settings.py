@@ -1,0 +1,128 @@
+"""Every setting of the sinker: one class, read from variables with the prefix SINKER_ (or files in SINKER_SECRETS_DIR)."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from event_sinker.events import EVENT_TYPES, EventType
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Settings of one sinker process. Numbers are seconds, bytes or rows, as the name says."""
+
+    model_config = SettingsConfigDict(env_prefix="SINKER_", extra="ignore")
+
+    rabbitmq_host: str = Field("127.0.0.1", description="RabbitMQ server")
+    rabbitmq_port: int = Field(5672, description="its AMQP port")
+    rabbitmq_user: str = Field("stir", description="login")
+    rabbitmq_password: SecretStr = Field(SecretStr(""), description="its password")
+    rabbitmq_vhost: str = Field("/", description="virtual host of all queues")
+    rabbitmq_heartbeat_seconds: Annotated[int, Field(ge=5)] = Field(
+        30, description="a silent connection is cut after this"
+    )
+    reconnect_max_seconds: Seconds = Field(15, description="longest pause between two attempts to reach RabbitMQ")
+
+    clickhouse_host: str = Field("127.0.0.1", description="ClickHouse server")
+    clickhouse_http_port: int = Field(8123, description="its HTTP port")
+    clickhouse_user: str = Field("stir", description="login")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="its password")
+    clickhouse_database: str = Field("_e", description="database that receives the events", pattern=r"^\w+$")
+    clickhouse_stage_database: str = Field(
+        "_stage_e", description="second database that init-schema creates, for a stage environment", pattern=r"^\w*$"
+    )
+    clickhouse_secure: bool = Field(False, description="HTTPS instead of HTTP")
+    clickhouse_cluster: str = Field(
+        "", description="cluster name: DDL runs ON CLUSTER and tables are replicated", pattern=r"^[\w.-]*$"
+    )
+    clickhouse_compression: str = Field("lz4", description="compression of inserts on the wire: lz4, zstd or none")
+    insert_timeout_seconds: Seconds = Field(60, description="an insert without a reply for this long is tried again")
+    retry_max_seconds: Seconds = Field(20, description="longest pause between two attempts to insert the same block")
+    redelivery_settle_seconds: Annotated[float, Field(ge=0)] = Field(
+        2, description="wait before redelivered events are looked up, so that a dying sinker's last insert has landed"
+    )
+
+    http_host: str = Field("127.0.0.1", description="address of /livez, /readyz and /metrics")
+    http_port: int = Field(8090, description="their port; 0 = none")
+
+    event_types: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="comma-separated event types to serve; empty = all"
+    )
+    batch_rows: Count = Field(1000, description="flush when this many messages wait")
+    batch_bytes: Count = Field(8 << 20, description="flush when their bodies together reach this size")
+    batch_seconds: Seconds | None = Field(
+        None, description="flush when the oldest message waits this long; unset = 60 to 300 by event type"
+    )
+    batch_seconds_by_type: dict[str, Seconds] = Field(
+        default_factory=dict, description='the same for single event types, as JSON: {"post_log": 120}'
+    )
+    batch_interval_seconds: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="the rows and bytes triggers wait for this pause between two inserts of a table"
+    )
+    batch_max_rows: Count = Field(10_000, description="a batch that grew to this size is inserted at once")
+    batch_max_bytes: Count = Field(32 << 20, description="the same, in bytes of message bodies")
+    prefetch: Annotated[int, Field(gt=0, le=65535)] = Field(
+        20_000, description="messages held un-acknowledged per queue; bounds the memory"
+    )
+    recent_ids: Annotated[int, Field(ge=0)] = Field(
+        50_000, description="ids of stored events remembered per queue, against repeated deliveries"
+    )
+
+    max_message_bytes: Count = Field(1 << 20, description="a larger message goes to the dead-letter queue")
+    min_event_time: datetime = Field(
+        datetime(2010, 1, 1, tzinfo=UTC), description="an older event_timestamp goes to the dead-letter queue"
+    )
+    max_event_future_seconds: Seconds = Field(
+        86_400, description="an event_timestamp further ahead of the clock goes to the dead-letter queue"
+    )
+
+    shutdown_grace_seconds: Seconds = Field(25, description="time to drain after SIGTERM")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="of the JSON log on stderr")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Settings from the environment and, when SINKER_SECRETS_DIR names a folder, from files in it.
+
+        Raises:
+            pydantic.ValidationError: a value is missing its type or its range.
+        """
+        return cls(_secrets_dir=os.environ.get("SINKER_SECRETS_DIR"))
+
+    @field_validator("event_types", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+    @field_validator("min_event_time")
+    @classmethod
+    def _utc(cls, value: datetime) -> datetime:
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        unknown = {*self.event_types, *self.batch_seconds_by_type} - EVENT_TYPES.keys()
+        if unknown:
+            raise ValueError(f"unknown event type {sorted(unknown)}; known: {', '.join(EVENT_TYPES)}")
+        if self.clickhouse_compression not in {"lz4", "zstd", "none"}:
+            raise ValueError("clickhouse_compression is lz4, zstd or none")
+        if self.prefetch < 2 * self.batch_rows:
+            raise ValueError(
+                f"prefetch ({self.prefetch}) must be at least twice batch_rows ({self.batch_rows}): "
+                "RabbitMQ stops sending at the prefetch, so a smaller one leaves nothing to grow while an insert runs"
+            )
+        return self
+
+    def served(self) -> list[EventType]:
+        """The event types that this process serves."""
+        return [EVENT_TYPES[name] for name in self.event_types] or list(EVENT_TYPES.values())
+
+    def seconds(self, event: EventType) -> float:
+        """Time trigger of one event type."""
+        return self.batch_seconds_by_type.get(event.name) or self.batch_seconds or event.batch_seconds

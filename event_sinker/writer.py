@@ -1,0 +1,227 @@
+"""Rows into ClickHouse: one block, one token, repeated until stored or proven impossible. One writer per queue and thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from tenacity import RetryCallState, Retrying, wait_random_exponential
+from tenacity.nap import sleep_using_event
+
+from event_sinker import metrics
+from event_sinker.errors import Abandoned, ErrorClass, SinkerError, classify, explain, server_code
+from event_sinker.events import EventType
+from event_sinker.parse import Row
+from event_sinker.settings import Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_UNKNOWN_ATTEMPTS = 5  # an error that no list knows is repeated this often before rows are suspected
+_HOPELESS_ROWS = 10  # when every row of a block this large is refused, the fault is not in the rows
+_LOOKUP_CHUNK = 1000
+
+
+def connect(settings: Settings) -> Client:
+    """A client of its own: no session, so that queries of several threads never wait for each other.
+
+    Raises:
+        clickhouse_connect.driver.exceptions.Error: ClickHouse cannot be reached or refuses the login.
+    """
+    return clickhouse_connect.get_client(
+        host=settings.clickhouse_host,
+        port=settings.clickhouse_http_port,
+        username=settings.clickhouse_user,
+        password=settings.clickhouse_password.get_secret_value(),
+        secure=settings.clickhouse_secure,
+        compress=False if settings.clickhouse_compression == "none" else settings.clickhouse_compression,
+        autogenerate_session_id=False,
+        connect_timeout=5,
+        send_receive_timeout=settings.insert_timeout_seconds,
+        client_name="event_sinker",
+    )
+
+
+class Writer:
+    """Writes the rows of one event type. `lost` in its methods is set when the messages went back to RabbitMQ."""
+
+    def __init__(self, event: EventType, settings: Settings) -> None:
+        self.event = event
+        self.settings = settings
+        self.reachable: bool | None = None  # the outcome of the last attempt, for /readyz
+        self._client: Client | None = None
+        self._table = f"`{settings.clickhouse_database}`.`{event.table}`"
+        self._types = [column.type for column in event.columns]
+
+    def write(self, batch_id: str, rows: Sequence[Row], lost: threading.Event) -> list[tuple[int, str]]:
+        """Store the rows; return (index, reason) of each row that ClickHouse refuses, all others are stored.
+
+        The same block keeps the same token over all attempts, so an attempt whose reply was lost is not repeated in effect.
+
+        Raises:
+            Abandoned: the messages went back to RabbitMQ meanwhile; what was stored will be found by id.
+            SinkerError: no retry can help, a person must act.
+        """
+        refused: list[tuple[int, str]] = []
+        self._write_range(batch_id, rows, 0, len(rows), lost, refused)
+        if len(refused) == len(rows) >= _HOPELESS_ROWS:
+            raise SinkerError(f"{self._table}: ClickHouse refuses every one of {len(rows)} rows: {refused[0][1]}")
+        return refused
+
+    def _write_range(
+        self,
+        batch_id: str,
+        rows: Sequence[Row],
+        start: int,
+        end: int,
+        lost: threading.Event,
+        refused: list[tuple[int, str]],
+    ) -> None:
+        token = f"{self.event.table}:{batch_id}:{start}-{end}"
+        try:
+            self._persist("insert", lambda: self._insert(rows[start:end], token), lost)
+        except (Abandoned, SinkerError):
+            raise
+        except Exception as error:
+            if end - start == 1:
+                refused.append((start, explain(error)))
+                return
+            metrics.BISECTIONS.labels(self.event.queue).inc()
+            middle = (start + end) // 2
+            self._write_range(batch_id, rows, start, middle, lost, refused)
+            self._write_range(batch_id, rows, middle, end, lost, refused)
+
+    def _insert(self, rows: Sequence[Row], token: str) -> None:
+        self._connected().insert(
+            self._table,
+            list(zip(*rows, strict=True)),
+            column_names=self.event.column_names,
+            column_type_names=self._types,
+            column_oriented=True,
+            settings={
+                "async_insert": 0,
+                "insert_deduplicate": 1,
+                "insert_deduplication_token": token,
+                # Late events may touch many months; their number is bounded by the limits of the parser.
+                "max_partitions_per_insert_block": 0,
+            },
+        )
+
+    def stored_ids(self, rows: Sequence[Row], received: float, lost: threading.Event) -> set[str]:
+        """Which of these rows (of messages that were delivered before) ClickHouse has already, by event id.
+
+        `received` is the monotonic time at which the last of them arrived. The lookup waits until an insert that their
+        previous holder may have sent in its last moment is either visible or gone.
+
+        Raises:
+            Abandoned, SinkerError: as `write`.
+        """
+        lost.wait(max(0.0, received + self.settings.redelivery_settle_seconds - time.monotonic()))
+        self._persist("lookup", lambda: self._await_running_inserts(lost), lost)
+        found: set[str] = set()
+        for start in range(0, len(rows), _LOOKUP_CHUNK):
+            chunk = rows[start : start + _LOOKUP_CHUNK]
+            found |= self._persist("lookup", lambda chunk=chunk: self._select_ids(chunk), lost)
+        return found
+
+    def _await_running_inserts(self, lost: threading.Event) -> None:
+        """Wait for the inserts into the table that run now. This writer's own are over: a writer does one thing at a time."""
+        source = "system.processes"
+        if self.settings.clickhouse_cluster:
+            source = f"clusterAllReplicas('{self.settings.clickhouse_cluster}', system.processes)"
+        statement = f"SELECT query_id FROM {source} WHERE query_kind = 'Insert' AND position(query, %(table)s) > 0"  # noqa: S608
+
+        def running() -> set[str]:
+            rows = self._connected().query(statement, {"table": self.event.table}).result_rows
+            return {query_id for (query_id,) in rows}
+
+        pending = running()
+        deadline = time.monotonic() + self.settings.insert_timeout_seconds
+        while pending and time.monotonic() < deadline and not lost.wait(0.1):
+            pending &= running()
+
+    def _select_ids(self, rows: Sequence[Row]) -> set[str]:
+        # The sort key finds the few granules to read; the id alone would read every id of the month.
+        names = self.event.column_names
+        key_indexes = [names.index(name) for name in self.event.order_by]
+        id_index = names.index(self.event.id_column)
+        result = self._connected().query(
+            f"SELECT {self.event.id_column} FROM {self._table} "  # noqa: S608
+            f"WHERE ({', '.join(self.event.order_by)}) IN %(keys)s AND {self.event.id_column} IN %(ids)s",
+            {
+                "keys": tuple({tuple(row[index] for index in key_indexes) for row in rows}),
+                "ids": tuple({row[id_index] for row in rows}),
+            },
+            settings={
+                "max_query_size": 64 << 20,
+                "max_ast_elements": 1_000_000,
+                "max_expanded_ast_elements": 1_000_000,
+            },
+        )
+        return {event_id for (event_id,) in result.result_rows}
+
+    def ping(self) -> bool:
+        """Whether ClickHouse answers now. For the health check's own thread, hence with its own connection."""
+        try:
+            with connect(self.settings) as client:
+                return client.ping()
+        except Exception:
+            return False
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            self._client = connect(self.settings)
+        return self._client
+
+    def _persist(self, target: str, action: Callable[[], T], lost: threading.Event) -> T:
+        """Run the action until it succeeds or cannot; between attempts, back off until `lost` is set."""
+
+        def attempt() -> T:
+            if lost.is_set():
+                raise Abandoned
+            result = action()
+            self.reachable = True
+            return result
+
+        retrying = Retrying(
+            sleep=sleep_using_event(lost),
+            wait=wait_random_exponential(multiplier=0.2, max=self.settings.retry_max_seconds),
+            retry=_repeat,
+            before_sleep=lambda state: self._report(target, state),
+            reraise=True,
+        )
+        try:
+            return retrying(attempt)
+        except Exception as error:
+            if not isinstance(error, Abandoned) and classify(error) is ErrorClass.FATAL:
+                raise SinkerError(f"{self._table}: {explain(error)}") from error
+            raise
+
+    def _report(self, target: str, state: RetryCallState) -> None:
+        error = state.outcome.exception()
+        code = server_code(error)
+        self.reachable = code is not None
+        metrics.RETRIES.labels(self.event.queue, f"clickhouse {target}", str(code or "network")).inc()
+        log.warning(
+            "%s failed, will be repeated",
+            target,
+            extra={
+                "queue": self.event.queue,
+                "attempt": state.attempt_number,
+                "pause_ms": round(1000 * state.next_action.sleep),
+                "error": explain(error),
+            },
+        )
+
+
+def _repeat(state: RetryCallState) -> bool:
+    error = state.outcome.exception()
+    if error is None or isinstance(error, Abandoned):
+        return False
+    verdict = classify(error)
+    return verdict is ErrorClass.RETRY or (verdict is ErrorClass.UNKNOWN and state.attempt_number < _UNKNOWN_ATTEMPTS)
