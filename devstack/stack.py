@@ -48,10 +48,8 @@ class Stack:
             require_disk(self.settings)
             missing = []
             for service in wanted:
-                if service.running():
-                    self.progress.update(service.name, WORKING, "runs already")
-                else:
-                    self.progress.update(service.name, WAITING, "")
+                self.progress.update(service.name, WAITING, "")
+                if not service.running():
                     missing.append(service)
             for service in missing:
                 service.clear_leftovers()

@@ -19,6 +19,7 @@ from devstack.errors import StackError
 from devstack.services.base import Service, base_environment, write_private
 from devstack.settings import AIRFLOW_DATABASE, AIRFLOW_USER, HOST, REPOSITORY, postgres_dsn
 
+AIRFLOW = (sys.executable, "-m", "airflow")
 POOLS = REPOSITORY / "dags" / "pools.json"
 
 
@@ -60,7 +61,7 @@ class AirflowService(Service):
             if note.exists() and note.read_text() == done_for:
                 return
             done = subprocess.run(
-                [_airflow(), "db", "migrate"],
+                [*AIRFLOW, "db", "migrate"],
                 env=self.environment(),
                 cwd=self.data,
                 capture_output=True,
@@ -99,7 +100,7 @@ class AirflowApiService(AirflowService):
 
     def command(self) -> list[str | Path]:
         port = str(self.settings.port("airflow"))
-        return [_airflow(), "api-server", "--host", HOST, "--port", port, "--workers", "1"]
+        return [*AIRFLOW, "api-server", "--host", HOST, "--port", port, "--workers", "1"]
 
     def probe(self) -> bool:
         health = httpx.get(f"{self.address}/api/v2/monitor/health", timeout=2).json()
@@ -114,8 +115,8 @@ class AirflowApiService(AirflowService):
             token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
             client.headers["Authorization"] = f"Bearer {token}"
             for name, pool in json.loads(POOLS.read_text()).items():
-                body = {"name": name, "include_deferred": False} | pool
-                reply = client.post("/api/v2/pools", json=body)
+                body = {"include_deferred": False} | pool
+                reply = client.post("/api/v2/pools", json={"name": name} | body)
                 if reply.status_code == 409:
                     reply = client.patch(f"/api/v2/pools/{name}", json={"pool": name} | body)
                 if reply.is_error:
@@ -133,7 +134,7 @@ class AirflowJobService(AirflowService):
         return "-"
 
     def command(self) -> list[str | Path]:
-        return [_airflow(), *self.subcommand]
+        return [*AIRFLOW, *self.subcommand]
 
     def probe(self) -> bool:
         """True if the job of this very process has sent a heartbeat lately."""
@@ -168,7 +169,3 @@ class AirflowTriggererService(AirflowJobService):
     name = "airflow-triggerer"
     job_type = "TriggererJob"
     subcommand = ("triggerer", "--skip-serve-logs")
-
-
-def _airflow() -> Path:
-    return Path(sys.executable).parent / "airflow"

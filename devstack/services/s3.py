@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import boto3
 from botocore.client import BaseClient
 from botocore.config import Config
@@ -21,7 +23,7 @@ class S3Service(Service):
         return f"http://{HOST}:{self.settings.port('s3')}/{EXPORT_BUCKET}/"
 
     def command(self) -> list[str | object]:
-        return ["moto_server", "-H", HOST, "-p", str(self.settings.port("s3"))]
+        return [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(self.settings.port("s3"))]
 
     def client(self) -> BaseClient:
         """S3 client with the stack's keys."""
