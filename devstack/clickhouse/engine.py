@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from chdb.state.sqlitelike import Connection
 
 from devstack.clickhouse.errors import ClickHouseError
+from devstack.clickhouse.native_blocks import has_zones, restore_zones
 from devstack.clickhouse.statement import Kind, Statement
 
 _Result = TypeVar("_Result")
@@ -171,8 +172,11 @@ class Session:
         result = _call(self._connection.query, statement.text, format, params=dict(parameters or {}))
         if statement.changes_session:
             self.own_state_changed()
+        body = result.bytes() or b""
+        if format == "Native" and statement.kind is Kind.SELECT and b"DateTime" in body:
+            body = restore_zones(body, self._types(statement, parameters))
         return Outcome(
-            body=result.bytes() or b"",
+            body=body,
             rows_read=result.storage_rows_read(),
             bytes_read=result.storage_bytes_read(),
             rows_written=result.rows_written(),
@@ -181,18 +185,31 @@ class Session:
             elapsed=result.elapsed(),
         )
 
-    def stream(self, statement: Statement, parameters: Mapping[str, str] | None = None) -> Iterator[bytes]:
-        """Yield the result of a SELECT as Native blocks; nothing at all for an empty result."""
+    def stream(
+        self, statement: Statement, parameters: Mapping[str, str] | None = None
+    ) -> tuple[list[tuple[str, str]], Iterator[bytes]]:
+        """(names and types, Native blocks) of a SELECT; an empty result has no block. Errors may come with any block."""
+        columns = self.columns(f"({statement.text}\n)", parameters)
+        return columns, self._blocks(statement, [type_name for _, type_name in columns], parameters)
+
+    def _blocks(self, statement: Statement, types: list[str], parameters: Mapping[str, str] | None) -> Iterator[bytes]:
+        zones = has_zones(types)
         result = _call(self._connection.send_query, statement.text, "Native", params=dict(parameters or {}))
         try:
             while (chunk := _call(result.fetch)) is not None:
-                yield chunk.bytes()
+                yield restore_zones(chunk.bytes(), types) if zones else chunk.bytes()
         finally:
             result.close()
 
-    def columns(self, source: str) -> list[tuple[str, str]]:
+    def _types(self, statement: Statement, parameters: Mapping[str, str] | None) -> list[str]:
+        return [type_name for _, type_name in self.columns(f"({statement.text}\n)", parameters)]
+
+    def columns(self, source: str, parameters: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
         """(name, type) of each column that `DESCRIBE TABLE <source>` lists and that an INSERT may fill."""
-        rows = json.loads(_call(self._connection.query, f"DESCRIBE TABLE {source}", "JSONCompact").bytes())["data"]
+        described = _call(
+            self._connection.query, f"DESCRIBE TABLE {source}", "JSONCompact", params=dict(parameters or {})
+        )
+        rows = json.loads(described.bytes())["data"]
         return [(row[0], row[1]) for row in rows if row[2] not in {"MATERIALIZED", "ALIAS"}]
 
     def insert(self, statement: Statement, format: str, chunks: Iterable[bytes]) -> Outcome:

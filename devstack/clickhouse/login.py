@@ -28,7 +28,8 @@ class Login:
     def from_environment(cls, user: str) -> Login | None:
         """Read the password from STIR_CLICKHOUSE_PASSWORD or the file named by STIR_CLICKHOUSE_PASSWORD_FILE.
 
-        None if neither is set; NoPasswordError if the file cannot be read or is empty. The variable is removed from this process, so that nothing started from here inherits it.
+        None if neither is set; NoPasswordError if the file cannot be read or is empty. The variable is removed from
+        this process, so that nothing started from here inherits it.
         """
         password = os.environ.pop(PASSWORD_VARIABLE, "")
         file = os.environ.get(PASSWORD_FILE_VARIABLE)

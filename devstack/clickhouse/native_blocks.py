@@ -1,15 +1,22 @@
-"""Where the columns of a block in Native format begin and end, found without interpreting their values."""
+"""Blocks in Native format: where they and their columns begin and end, and the names of their types.
+
+The engine writes Native as for the oldest clients, which knew no time zone in a type: `DateTime('Asia/Kolkata')` becomes
+`DateTime`. `restore_zones` puts the names back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 from clickhouse_driver.bufferedreader import BufferedSocketReader
 from clickhouse_driver.columns.service import read_column
 from clickhouse_driver.context import Context
+from clickhouse_driver.errors import Error
 from clickhouse_driver.reader import read_binary_str
-from clickhouse_driver.varint import read_varint
+from clickhouse_driver.varint import read_varint, write_varint
 
 REVISION = 54440  # the newest protocol revision whose block layout is that of the engine's Native format
 
@@ -45,23 +52,26 @@ _CONTEXT = _context()
 
 @dataclass(frozen=True)
 class BlockLayout:
-    """Names and types of a block's columns, and its number of rows."""
+    """Names and types of a block's columns, and where in the reader's buffer each type name begins and ends."""
 
     columns: list[tuple[str, str]]
-    rows: int
+    type_positions: list[tuple[int, int]]
 
 
 def skip_block(reader: BufferedSocketReader) -> BlockLayout:
     """Read one block in Native format to its end."""
     count = read_varint(reader)
     rows = read_varint(reader)
-    columns = []
+    columns, positions = [], []
     for _ in range(count):
-        name, type_name = read_binary_str(reader), read_binary_str(reader)
+        name = read_binary_str(reader)
+        start = reader.position
+        type_name = read_binary_str(reader)
+        positions.append((start, reader.position))
         columns.append((name, type_name))
         if rows:
             read_column(_CONTEXT, type_name, rows, reader)
-    return BlockLayout(columns, rows)
+    return BlockLayout(columns, positions)
 
 
 class _Memory:
@@ -78,13 +88,51 @@ class _Memory:
         return len(piece)
 
 
-def split_blocks(body: bytes) -> Iterator[tuple[BlockLayout, bytes]]:
-    """The blocks of a whole result in Native format, one by one."""
+def _blocks_in(body: bytes) -> Iterator[tuple[BlockLayout, slice]]:
+    """Layout and place of each block of a whole result; type positions are offsets in `body`."""
     if not body:
         return
     reader = BufferedSocketReader(_Memory(body), len(body))  # one read takes it all: positions are offsets
     start = 0
     while start < len(body):
         layout = skip_block(reader)
-        yield layout, body[start : reader.position]
+        yield layout, slice(start, reader.position)
         start = reader.position
+
+
+def split_blocks(body: bytes) -> Iterator[tuple[BlockLayout, bytes]]:
+    """The blocks of a whole result in Native format, one by one."""
+    for layout, place in _blocks_in(body):
+        yield layout, body[place]
+
+
+_ZONE = re.compile(r"DateTime\('[^']*'\)")
+
+
+def has_zones(types: Sequence[str]) -> bool:
+    return any(_ZONE.search(type_name) for type_name in types)
+
+
+def restore_zones(body: bytes, types: Sequence[str]) -> bytes:
+    """The blocks with those of `types`, one per column, that differ from the blocks' own only by a time zone.
+
+    Blocks with a column that clickhouse_driver cannot read come back as they are.
+    """
+    pieces: list[bytes] = []
+    done = 0
+    try:
+        for layout, _ in _blocks_in(body):
+            for (start, end), (_, own), wanted in zip(layout.type_positions, layout.columns, types, strict=True):
+                if own != wanted and _ZONE.sub("DateTime", wanted) == own:
+                    pieces += [body[done:start], _string(wanted)]
+                    done = end
+    except Error:
+        return body
+    return b"".join([*pieces, body[done:]])
+
+
+def _string(text: str) -> bytes:
+    encoded = text.encode()
+    length = BytesIO()
+    write_varint(len(encoded), length)
+    return length.getvalue() + encoded

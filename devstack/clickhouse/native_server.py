@@ -188,8 +188,9 @@ class NativeConnection:
             raise ClickHouseError(48, "External tables are not supported by the local server", "NOT_IMPLEMENTED")
 
     def _select(self, session: Session, statement: Statement) -> None:
-        self._wire.write_header(session.columns(f"({statement.text}\n)"))
-        for block in session.stream(statement):
+        columns, blocks = session.stream(statement)
+        self._wire.write_header(columns)
+        for block in blocks:
             self._wire.write_block(block)
 
     def _insert(self, session: Session, statement: Statement, text: bytes) -> None:
