@@ -1,0 +1,97 @@
+{{ config(tags=["hourly"], order_by="ig_id") }}
+
+with
+    beat_accounts as (select * from {{ ref("stg_beat_instagram_account") }}),
+
+    directory as (select * from {{ source("vidooly", "social_profiles") }}),
+
+    directory_categories as (select * from {{ source("vidooly", "category") }}),
+
+    vidooly_profiles as (select * from {{ source("vidooly", "instagram_profiles") }}),
+
+    predicted_categories as (select * from {{ ref("mart_insta_predicted_categories") }}),
+
+    -- The whole row of the latest scrape: a value per column would mix several rows.
+    accounts as (
+        select *
+        from beat_accounts
+        where ifNull(profile_id, '') != ''
+        order by updated_at desc nulls last, id desc
+        limit 1 by profile_id
+    ),
+
+    -- Dumps are joined by account id: user names change hands.
+    directory_by_profile as (
+        select
+            instagram_userid as profile_id,
+            if(max({{ filled("country") }}) = 'IN', 'IN', null) as indian,
+            max({{ filled("ccatid") }}) as category_id
+        from directory
+        where instagram_userid != ''
+        group by profile_id
+    ),
+
+    directory_category_by_profile as (
+        select directory_by_profile.profile_id, {{ filled("directory_categories.category") }} as label
+        from directory_by_profile
+        inner join directory_categories on toString(directory_categories.id) = directory_by_profile.category_id
+    ),
+
+    vidooly_country_by_profile as (
+        select profile_id, max({{ filled("vidooly_profiles.country") }}) as code
+        from vidooly_profiles
+        where profile_id != ''
+        group by profile_id
+    ),
+
+    final as (
+        select
+            ---------- identity
+            assumeNotNull(accounts.profile_id) as ig_id,
+            nullIf(accounts.handle, '') as handle,
+            accounts.full_name as name,
+            accounts.fbid as business_id,
+            accounts.biography as bio,
+            accounts.is_private as is_private,
+
+            ---------- attributes
+            ifNull(nullIf(accounts.account_type, ''), 'CREATOR') as profile_type,
+            multiIf(
+                accounts.profile_type = 'personal', 'PERSONAL',
+                accounts.profile_type = 'business', 'BUSINESS',
+                accounts.profile_type = 'creator', 'CREATOR',
+                ifNull(accounts.is_business_or_creator, 0) = 1, 'BUSINESS_OR_CREATOR',
+                'UNKNOWN'
+            ) as account_type,
+            coalesce(directory_category_by_profile.label, nullIf(predicted_categories.category, '')) as primary_category_original,
+            multiIf(
+                directory_category_by_profile.label is not null, 'vidooly',
+                predicted_categories.category != '', 'predicted',
+                null
+            ) as category_source,
+            coalesce({{ language_code("accounts.language") }}, 'en') as primary_language,
+            if({{ language_code("accounts.language") }} is not null, 'beat', null) as language_source,
+            coalesce(
+                nullIf(accounts.country, ''), directory_by_profile.indian, vidooly_country_by_profile.code
+            ) as country,
+            multiIf(
+                accounts.country != '', 'beat',
+                directory_by_profile.indian is not null, 'vidooly_sp',
+                vidooly_country_by_profile.code is not null, 'vidooly_ia',
+                null
+            ) as country_source,
+
+            ---------- numbers
+            accounts.followers as followers,
+            accounts.following as following,
+
+            ---------- timestamps
+            accounts.updated_at as updated_at
+        from accounts
+        left join directory_by_profile on directory_by_profile.profile_id = accounts.profile_id
+        left join directory_category_by_profile on directory_category_by_profile.profile_id = accounts.profile_id
+        left join vidooly_country_by_profile on vidooly_country_by_profile.profile_id = accounts.profile_id
+        left join predicted_categories on predicted_categories.profile_id = accounts.profile_id
+    )
+
+select * from final
