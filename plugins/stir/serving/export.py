@@ -1,0 +1,116 @@
+"""Export of a mart to one S3 object, by ClickHouse itself.
+
+Rules for values that PostgreSQL cannot hold, the same in both formats:
+- text: U+0000 is removed; each invalid UTF-8 sequence (a lone surrogate among them) becomes U+FFFD;
+- JSON: the escape of U+0000 is removed, the escape of a lone surrogate becomes the escape of U+FFFD;
+- floating point: NaN and infinity become NULL.
+How many values they touched is counted in the manifest. Whole numbers, dates and NULLs pass unchanged.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from stir.serving.declaration import Column, Form, Target, bare_type
+
+NAMED_COLLECTION = "stir_exports"
+
+
+class StagingFormat(StrEnum):
+    """Format of the exported object; the value is what the Variable `serving_staging_format` holds."""
+
+    TAB_SEPARATED = "TabSeparated"
+    JSON_LINES = "JSONEachRow"
+
+    @property
+    def extension(self) -> str:
+        return {"TabSeparated": "tsv", "JSONEachRow": "jsonl"}[self.value]
+
+
+EXPORT_SETTINGS: dict[str, str | int] = {
+    # Numbers and dates look the same whatever the server's defaults become.
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_quote_denormals": 0,
+    "output_format_json_escape_forward_slashes": 0,
+    "output_format_json_named_tuples_as_objects": 1,
+    "output_format_tsv_crlf_end_of_line": 0,
+    "format_tsv_null_representation": "\\N",
+    "date_time_output_format": "simple",
+    "session_timezone": "UTC",
+    # An object is written once: a key that exists is an error, neither overwritten nor extended.
+    "s3_truncate_on_insert": 0,
+    "s3_create_new_file_on_insert": 0,
+}
+
+_SURROGATE_PAIR = r"\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ANY_ESCAPE = r"\\\\u[0-9a-fA-F]{4}|\\\\."
+_LONE_SURROGATE = r"^\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}$"
+
+
+def cleaned(column: Column) -> str:
+    """ClickHouse expression of the value as it is exported."""
+    if column.form is Form.TEXT:
+        return _clean_text(_as_text(column))
+    if column.form is Form.FLOAT:
+        return f"if(isFinite({column.source}), {column.source}, NULL)"
+    if column.form is Form.JSON:
+        return _clean_json(_as_json(column))
+    return column.source
+
+
+def export_statement(target: Target, key: str, staging_format: StagingFormat) -> str:
+    """INSERT of the whole mart into the object `key` of the named collection's bucket."""
+    columns = ",\n    ".join(f"{cleaned(column)} as `{column.name}`" for column in target.exported)
+    return (
+        f"insert into function s3({NAMED_COLLECTION}, filename = {quoted(key)}, format = '{staging_format}')\n"
+        f"select\n    {columns}\nfrom {target.mart}"
+    )
+
+
+def source_state_statement(target: Target, key: str) -> str:
+    """One row: key, identity of the mart's current build, its build time (Unix seconds) and its rows."""
+    return (
+        f"select {quoted(key)} as object_key, toString(uuid) as build, "
+        "toUnixTimestamp(metadata_modification_time) as built_at, ifNull(total_rows, 0) as rows\n"
+        f"from system.tables where database = {quoted(target.mart_database)} and name = {quoted(target.mart_table)}"
+    )
+
+
+def cleaned_values_statement(target: Target) -> str:
+    """Number of values that the cleaning rules change, over the whole mart."""
+    counts = []
+    for column in target.exported:
+        if column.form is Form.TEXT:
+            counts.append(f"countIf({_clean_text(_as_text(column))} != {_as_text(column)})")
+        elif column.form is Form.FLOAT:
+            counts.append(f"countIf(not isFinite({column.source}))")
+        elif column.form is Form.JSON:
+            counts.append(f"countIf({_clean_json(_as_json(column))} != {_as_json(column)})")
+    return f"select {' + '.join(counts) or '0'} from {target.mart}"
+
+
+def quoted(text: str) -> str:
+    """A ClickHouse string literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _as_text(column: Column) -> str:
+    return column.source if bare_type(column.clickhouse) == "String" else f"toString({column.source})"
+
+
+def _as_json(column: Column) -> str:
+    return column.source if bare_type(column.clickhouse) == "String" else f"toJSONString({column.source})"
+
+
+def _clean_text(expression: str) -> str:
+    return f"toValidUTF8(replaceAll({expression}, '\\0', ''))"
+
+
+def _clean_json(expression: str) -> str:
+    text = _clean_text(expression)
+    tokens = f"extractAll(assumeNotNull({text}), '{_SURROGATE_PAIR}|{_ANY_ESCAPE}|[^\\\\\\\\]+')"
+    clean = (
+        f"arrayStringConcat(arrayMap(token -> multiIf(token = '\\\\u0000', '', "
+        f"match(token, '{_LONE_SURROGATE}'), '\\\\ufffd', token), {tokens}))"
+    )
+    return f"if(position({expression}, '\\\\u') > 0, {clean}, {text})"

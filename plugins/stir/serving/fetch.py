@@ -1,0 +1,71 @@
+"""Fetching the object on the database host: a POSIX shell command run over SSH. It carries no credentials."""
+
+from __future__ import annotations
+
+import shlex
+
+from stir.serving.declaration import Target
+from stir.serving.manifest import CHUNK_LINES, Manifest
+from stir.serving.naming import Environment, file_prefix, object_folder
+
+SPARE_BYTES = 256 * 1024 * 1024
+"""What must stay free on the host's disk beside the file."""
+
+
+def fetch_command(manifest: Manifest, bucket: str, folder: str, file_name: str, attempt: int, seconds: int) -> str:
+    """Command that puts the object at `<folder>/<file_name>`, or leaves nothing and exits above 0 with one sentence why.
+
+    The file appears under its name only after its size and checksum equal the manifest's. `timeout -k` bounds the transfer even
+    when the SSH session is gone. Exit codes: 28 no space, 65 not what the manifest says, 124 too slow, else the AWS CLI's.
+    """
+    return f"""set -eu
+folder={shlex.quote(folder)}
+final="$folder"/{shlex.quote(file_name)}
+part="$final.{int(attempt)}.part"
+[ -d "$folder" ] || {{ echo "fetch refused: folder $folder does not exist on this host; create it for the loading user" >&2; exit 66; }}
+free=$(df -Pk "$folder" | awk 'NR == 2 {{ print $4 }}')
+need={(manifest.bytes + SPARE_BYTES) // 1024}
+[ "$free" -ge "$need" ] || {{ echo "fetch refused: $need KiB needed in $folder, $free KiB free; make room" >&2; exit 28; }}
+trap 'rm -f "$part"' EXIT HUP INT TERM
+timeout -k 10 {int(seconds)} aws s3 cp --only-show-errors {shlex.quote(f"s3://{bucket}/{manifest.key}")} "$part"
+size=$(stat -c %s "$part")
+[ "$size" = {manifest.bytes} ] || {{ echo "fetch refused: file has $size bytes, manifest says {manifest.bytes}; export again" >&2; exit 65; }}
+sum=$(split -l {CHUNK_LINES} --filter='sha256sum | cut -c1-64' "$part" | sha256sum | cut -c1-64)
+[ "$sum" = {manifest.checksum} ] || {{ echo "fetch refused: checksum $sum, manifest says {manifest.checksum}; export again" >&2; exit 65; }}
+mv "$part" "$final"
+echo "fetched $size bytes, checksum as in the manifest"
+"""
+
+
+def clean_up_command(
+    target: Target,
+    environment: Environment,
+    *,
+    bucket: str,
+    prefix: str,
+    folder: str,
+    digest: str,
+    older_than_minutes: int,
+) -> str:
+    """Command that removes this run's objects and files, and those of crashed runs of this target older than the limit.
+
+    Only names of this target and environment are touched: `<target>.<environment>.*` and the target's own S3 folder.
+    """
+    objects = object_folder(prefix, target, environment)
+    pattern = file_prefix(target, environment)
+    return f"""set -eu
+folder={shlex.quote(folder)}
+bucket={shlex.quote(bucket)}
+if [ -d "$folder" ]; then
+  find "$folder" -maxdepth 1 -type f -name {shlex.quote(f"{pattern}*{digest}*")} -delete
+  find "$folder" -maxdepth 1 -type f -name {shlex.quote(f"{pattern}*")} -mmin +{int(older_than_minutes)} -delete
+fi
+limit=$(date -u -d '-{int(older_than_minutes)} minutes' +%Y-%m-%dT%H:%M:%S)
+timeout -k 10 120 aws s3api list-objects-v2 --bucket "$bucket" --prefix {shlex.quote(objects)} --output text \\
+  --query "Contents[?contains(Key, '{digest}') || LastModified < '$limit'].[Key]" |
+while IFS= read -r key; do
+  case "$key" in
+    {objects}*) timeout -k 10 60 aws s3 rm --only-show-errors "s3://$bucket/$key"; echo "removed $key" ;;
+  esac
+done
+"""

@@ -1,0 +1,115 @@
+"""The ledger: one row per generation that went live (table `serving_ledger` of the serving database)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+PUBLISH = "publish"
+ROLLBACK = "rollback"
+
+_COLUMNS = (
+    "id, target, environment, action, dag_id, run_id, published_at, table_oid, previous_oid, mart_built_at, "
+    "newest_event_at, rows, bytes, checksum, object_key, cleaned_values, guards, seconds"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerEntry:
+    """One row. `seconds` is per step, `guards` what the guards measured; times are aware, in UTC."""
+
+    target: str
+    environment: str
+    action: str
+    dag_id: str
+    run_id: str
+    table_oid: int = 0
+    previous_oid: int | None = None
+    mart_built_at: datetime | None = None
+    newest_event_at: datetime | None = None
+    rows: int = 0
+    bytes: int | None = None
+    checksum: str | None = None
+    object_key: str | None = None
+    cleaned_values: int | None = None
+    guards: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    id: int = 0
+    published_at: datetime | None = None
+
+
+def insert(cursor: psycopg2.extensions.cursor, entry: LedgerEntry) -> None:
+    """Add one row in the caller's transaction."""
+    cursor.execute(
+        """
+        insert into serving_ledger (target, environment, action, dag_id, run_id, table_oid, previous_oid, mart_built_at,
+            newest_event_at, rows, bytes, checksum, object_key, cleaned_values, guards, seconds)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        """,
+        (
+            entry.target,
+            entry.environment,
+            entry.action,
+            entry.dag_id,
+            entry.run_id,
+            entry.table_oid,
+            entry.previous_oid,
+            entry.mart_built_at,
+            entry.newest_event_at,
+            entry.rows,
+            entry.bytes,
+            entry.checksum,
+            entry.object_key,
+            entry.cleaned_values,
+            json.dumps(entry.guards),
+            json.dumps(entry.seconds),
+        ),
+    )
+
+
+def add_seconds(cursor: psycopg2.extensions.cursor, target: str, dag_id: str, run_id: str, seconds: dict[str, float]) -> None:
+    """Merge durations of steps into the row of one published run; without such a row nothing happens."""
+    cursor.execute(
+        "update serving_ledger set seconds = seconds || %s::jsonb "
+        "where target = %s and dag_id = %s and run_id = %s and action = 'publish'",
+        (json.dumps(seconds), target, dag_id, run_id),
+    )
+
+
+def published_by(cursor: psycopg2.extensions.cursor, target: str, dag_id: str, run_id: str) -> LedgerEntry | None:
+    """The generation that one run published, if it did."""
+    return _one(cursor, "target = %s and dag_id = %s and run_id = %s and action = 'publish'", (target, dag_id, run_id))
+
+
+def of_table(cursor: psycopg2.extensions.cursor, target: str, table_oid: int | None) -> LedgerEntry | None:
+    """The newest entry about one generation, known by its table's oid."""
+    return _one(cursor, "target = %s and table_oid = %s", (target, table_oid))
+
+
+def history(cursor: psycopg2.extensions.cursor, target: str, limit: int = 20) -> list[LedgerEntry]:
+    """Newest first."""
+    cursor.execute(
+        f"select {_COLUMNS} from serving_ledger where target = %s order by id desc limit %s",  # noqa: S608
+        (target, limit),
+    )
+    return [_entry(row) for row in cursor.fetchall()]
+
+
+def instant(seconds: float | None) -> datetime | None:
+    """Unix seconds as an aware time."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _one(cursor: psycopg2.extensions.cursor, condition: str, values: tuple[Any, ...]) -> LedgerEntry | None:
+    cursor.execute(f"select {_COLUMNS} from serving_ledger where {condition} order by id desc limit 1", values)  # noqa: S608
+    row = cursor.fetchone()
+    return _entry(row) if row else None
+
+
+def _entry(row: tuple[Any, ...]) -> LedgerEntry:
+    return LedgerEntry(**dict(zip(_COLUMNS.split(", "), row, strict=True)))

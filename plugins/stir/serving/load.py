@@ -1,0 +1,125 @@
+"""Load of the fetched file into a working table, and its enrichment: SQL for PostgreSQL, each function one transaction."""
+
+from __future__ import annotations
+
+from stir.serving.declaration import Column, Form, Target
+from stir.serving.export import StagingFormat
+from stir.serving.naming import RunNames, advisory_key
+
+EXACT_JSON_COPY = r"with (format csv, quote e'\x01', delimiter e'\x02', encoding 'UTF8')"
+"""JSON lines as one CSV column whose quote and delimiter cannot occur in JSON: text COPY would eat the backslashes."""
+
+
+def load_statements(names: RunNames, path: str, staging_format: StagingFormat) -> str:
+    """COPY of the file at `path` (on the server's disk) into a fresh table of this run.
+
+    Without enrichments that table is the working table, else the staged one. The table is created in the same transaction, so a
+    failure leaves nothing and COPY may write frozen rows.
+    """
+    enriched = bool(names.target.enrichments)
+    table = names.staged_table if enriched else names.working_table
+    columns = ", ".join(column.name for column in names.target.exported)
+    statements = [
+        one_writer(names.target),
+        f"drop table if exists {names.staged_table}, {names.working_table}",
+        _create_staged(names) if enriched else _create_working(names),
+    ]
+    if staging_format is StagingFormat.TAB_SEPARATED:
+        statements.append(
+            f"copy {table} ({columns}) from {literal(path)} with (format text, freeze true, encoding 'UTF8')"
+        )
+    else:
+        casts = ",\n    ".join(json_cast(column) for column in names.target.exported)
+        lines = f"{names.staged_table}_l"
+        statements += [
+            f"create temporary table {lines} (data jsonb not null) on commit drop",
+            f"copy {lines} (data) from {literal(path)} {EXACT_JSON_COPY}",
+            f"insert into {table} ({columns})\nselect\n    {casts}\nfrom {lines}",
+        ]
+    return ";\n".join(statements) + ";"
+
+
+def enrichment_statements(names: RunNames) -> str:
+    """Working table = staged rows joined with the base tables. The staged table stays until the clean-up, so a retry works.
+
+    One row per staged row: a base table with several rows of one key contributes its lowest id.
+    """
+    target = names.target
+    if not target.enrichments:
+        return f"select 'nothing to enrich: {target.name} declares no enrichment';"
+    columns = [*target.exported, *target.enriched]
+    joins = []
+    for number, enrichment in enumerate(target.enrichments):
+        joins.append(
+            f"left join (select {enrichment.key} as key, min(id) as id from {enrichment.table}\n"
+            f"    where {enrichment.key} is not null group by {enrichment.key}) as first_{number}\n"
+            f"    on first_{number}.key = staged.{enrichment.on} and {enrichment.when}\n"
+            f"left join {enrichment.table} as base_{number} on base_{number}.id = first_{number}.id"
+        )
+    values = [f"staged.{column.name}" for column in target.exported]
+    values += [_enriched_value(target, column) for column in target.enriched]
+    return (
+        ";\n".join(
+            [
+                one_writer(target),
+                f"drop table if exists {names.working_table}",
+                _create_working(names),
+                f"insert into {names.working_table} ({', '.join(column.name for column in columns)})\n"
+                f"select {', '.join(values)}\nfrom {names.staged_table} as staged\n" + "\n".join(joins),
+            ]
+        )
+        + ";"
+    )
+
+
+def one_writer(target: Target) -> str:
+    """Statement that takes the target's advisory lock for this transaction or fails at once, saying so."""
+    return (
+        "do $lock$ begin\n"
+        f"  if not pg_try_advisory_xact_lock({advisory_key(target)}) then\n"
+        f"    raise exception 'another run is writing {target.name} right now' using errcode = 'lock_not_available';\n"
+        "  end if;\nend $lock$"
+    )
+
+
+def json_cast(column: Column) -> str:
+    """Typed value of one column of the jsonb staging row `data`."""
+    value = f"data->>'{column.name}'"
+    return f"({value})" if column.form is Form.TEXT else f"({value})::{column.postgres}"
+
+
+def literal(text: str) -> str:
+    """A PostgreSQL string literal."""
+    escaped = text.replace("'", "''")
+    return f"e'{escaped.replace(chr(92), chr(92) * 2)}'" if "\\" in text else f"'{escaped}'"
+
+
+def _create_staged(names: RunNames) -> str:
+    columns = ", ".join(f"{column.name} {column.postgres}" for column in names.target.exported)
+    return (
+        f"create table {names.staged_table} ({columns});\n"
+        f"comment on table {names.staged_table} is {literal(names.tag())}"
+    )
+
+
+def _create_working(names: RunNames) -> str:
+    """Like the live table. NULLs in required columns are let in here, so that the guards can count them."""
+    table = names.working_table
+    nullable = ", ".join(
+        f"alter column {column.name} drop not null" for column in names.target.exported if column.required
+    )
+    return (
+        f"create table {table} (like {names.target.name} including defaults including constraints including generated "
+        f"including comments including storage including compression);\n"
+        + (f"alter table {table} {nullable};\n" if nullable else "")
+        + f"comment on table {table} is {literal(names.tag())}"
+    )
+
+
+def _enriched_value(target: Target, column: Column) -> str:
+    sources = [
+        f"base_{number}.{enrichment.columns[column.name]}"
+        for number, enrichment in enumerate(target.enrichments)
+        if column.name in enrichment.columns
+    ]
+    return f"coalesce({', '.join(sources)})" if len(sources) > 1 else sources[0]

@@ -1,0 +1,112 @@
+"""The manifest: what exactly was exported, read back from the object store by ClickHouse.
+
+The object is read back, not the mart: its rows must equal the mart's, and its size and checksum are what the fetched file must have.
+The checksum is computable on the database host with coreutils and in bounded memory: SHA-256 over the list of the SHA-256 sums of
+each CHUNK_LINES lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stir.serving.declaration import Target
+from stir.serving.export import NAMED_COLLECTION, cleaned_values_statement, quoted
+
+CHUNK_LINES = 20_000
+
+Query = Callable[[str], Sequence[Sequence[Any]]]
+
+
+class PublishRefused(Exception):
+    """A check says that this generation must not go live. The message says which and by how much; trying again is no use."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the object of one export holds. Times are Unix seconds, None when unknown."""
+
+    key: str
+    rows: int
+    bytes: int
+    checksum: str
+    columns: tuple[str, ...]
+    build: str
+    built_at: int
+    newest_event_at: float | None
+    cleaned_values: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "columns": list(self.columns)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Manifest:
+        return cls(**{**values, "columns": tuple(values["columns"])})
+
+
+def read_back_statement(key: str) -> str:
+    """One row: lines, bytes and chunked SHA-256 of the object. One thread, so that lines keep their order."""
+    chunk = "concat(arrayStringConcat(groupArray(line), '\\n'), '\\n')"
+    whole = "concat(arrayStringConcat(groupArray(digest), '\\n'), '\\n')"
+    return (
+        f"with chunks as (select intDiv(rowNumberInAllBlocks(), {CHUNK_LINES}) as chunk, count() as lines, "
+        f"sum(length(line) + 1) as bytes, lower(hex(SHA256({chunk}))) as digest\n"
+        f"from s3({NAMED_COLLECTION}, filename = {quoted(key)}, format = 'LineAsString', structure = 'line String')\n"
+        "group by chunk order by chunk)\n"
+        f"select sum(lines), sum(bytes), lower(hex(SHA256({whole}))) from chunks\n"
+        "settings max_threads = 1, max_bytes_before_external_group_by = 1000000000"
+    )
+
+
+def take_manifest(target: Target, exported: Sequence[Any], query: Query) -> Manifest:
+    """Read the object back and describe it.
+
+    `exported` is the row of `export.source_state_statement` as the export returned it; `query` runs one ClickHouse statement and
+    returns its rows. Raises PublishRefused when the mart was empty, drifted from the declaration, or the object is not whole.
+    """
+    key, build, built_at, mart_rows = str(exported[0]), str(exported[1]), int(exported[2]), int(exported[3])
+    if mart_rows == 0:
+        raise PublishRefused(f"{target.mart} is empty: 0 rows exported, at least {target.guards.minimum_rows} expected")
+    refuse_drift(target, query)
+    lines, size, checksum = query(read_back_statement(key))[0]
+    if int(lines) != mart_rows:
+        raise PublishRefused(
+            f"object {key} holds {int(lines):,} rows, {target.mart} has {mart_rows:,}: the export was cut short or the mart "
+            "was rebuilt meanwhile; run the export again"
+        )
+    newest = query(f"select toUnixTimestamp64Milli(toDateTime64(({newest_event(target, built_at)}), 3, 'UTC'))")[0][0]
+    return Manifest(
+        key=key,
+        rows=int(lines),
+        bytes=int(size),
+        checksum=str(checksum),
+        columns=tuple(column.name for column in target.exported),
+        build=build,
+        built_at=built_at,
+        newest_event_at=newest / 1000 if newest else None,
+        cleaned_values=int(query(cleaned_values_statement(target))[0][0]),
+    )
+
+
+def newest_event(target: Target, built_at: int) -> str:
+    """The declaration's query for the newest event time, bounded by the mart's build time."""
+    return target.newest_event.format(built_at=f"toDateTime({built_at}, 'UTC')")
+
+
+def refuse_drift(target: Target, query: Query) -> None:
+    """Compare the mart's columns with the declaration. Raises PublishRefused naming each column that is gone or retyped.
+
+    Columns that read an expression of their own are exempt from the type check only.
+    """
+    actual = {row[0]: row[1] for row in query(f"describe table {target.mart}")}
+    wrong = [
+        f"{column.name} is {actual.get(column.name, 'missing')}, declared {column.clickhouse}"
+        for column in target.exported
+        if not column.expression and actual.get(column.name) != column.clickhouse
+    ]
+    if wrong:
+        raise PublishRefused(
+            f"{target.mart} drifted from the declaration of {target.name}: {'; '.join(wrong)}. Change the model back, or "
+            f"plugins/stir/serving/targets/{target.name}.py together with the serving table"
+        )

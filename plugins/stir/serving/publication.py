@@ -1,0 +1,146 @@
+"""One target in one environment: what each task of its DAG runs.
+
+The operators get their SQL and commands by template (`{{ publication.load_sql(ti) }}`), so that nothing is built while DAGs are parsed and
+the UI shows what ran.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stir.serving import export, fetch, guards, indexes, ledger, leftovers, load, manifest, swap
+from stir.serving.database import connect
+from stir.serving.declaration import Target
+from stir.serving.export import StagingFormat
+from stir.serving.ledger import LedgerEntry
+from stir.serving.manifest import Manifest
+from stir.serving.naming import Environment, RunNames
+from stir.serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+EXPORT, MANIFEST, GUARD = "export", "manifest", "guard"
+"""Ids of the tasks whose results later tasks read."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Methods take `ti`, the task instance: its dag_id, run_id and try_number make the names, its XComs carry the manifest."""
+
+    target: Target
+    environment: Environment
+
+    def names(self, ti: Any) -> RunNames:
+        return RunNames(self.target, self.environment, ti.dag_id, ti.run_id)
+
+    # SQL and commands, rendered into operators
+
+    def export_sql(self, ti: Any) -> str:
+        settings = ServingSettings.from_variables()
+        return export.export_statement(self.target, self._new_key(ti, settings), settings.staging_format)
+
+    def source_state_sql(self, ti: Any) -> str:
+        return export.source_state_statement(self.target, self._new_key(ti, ServingSettings.from_variables()))
+
+    def fetch_command(self, ti: Any) -> str:
+        settings, taken = ServingSettings.from_variables(), self._manifest(ti)
+        name = self.names(ti).file_name(taken.key)
+        limit = self.target.limits.fetch
+        return fetch.fetch_command(taken, settings.bucket, settings.fetch_directory, name, ti.try_number, limit)
+
+    def load_sql(self, ti: Any) -> str:
+        key = self._manifest(ti).key
+        path = f"{ServingSettings.from_variables().fetch_directory}/{self.names(ti).file_name(key)}"
+        return load.load_statements(self.names(ti), path, _format_of(key))
+
+    def enrichment_sql(self, ti: Any) -> str:
+        return load.enrichment_statements(self.names(ti))
+
+    def index_sql(self, ti: Any) -> str:
+        return indexes.index_statements(self.names(ti))
+
+    def clean_up_command(self, ti: Any) -> str:
+        settings = ServingSettings.from_variables()
+        return fetch.clean_up_command(
+            self.target,
+            self.environment,
+            bucket=settings.bucket,
+            prefix=settings.prefix,
+            folder=settings.fetch_directory,
+            digest=self.names(ti).digest,
+            older_than_minutes=self.target.limits.abandoned // 60,
+        )
+
+    # Python steps
+
+    def take_manifest(self, ti: Any) -> dict[str, Any]:
+        """Read the exported object back. Returns the manifest for the tasks that follow."""
+        exported = ti.xcom_pull(task_ids=EXPORT)[0]
+        return manifest.take_manifest(self.target, exported, self.clickhouse_query).as_dict()
+
+    def check_guards(self, ti: Any) -> dict[str, Any]:
+        """Run the guards; returns what they measured."""
+        with closing(self.connect("guard")) as connection:
+            return guards.check(connection, self.names(ti), self._manifest(ti).rows)
+
+    def swap(self, ti: Any) -> dict[str, Any]:
+        """Put the new generation live, with its ledger row."""
+        names, taken = self.names(ti), self._manifest(ti)
+        entry = LedgerEntry(
+            target=self.target.name,
+            environment=self.environment.name,
+            action=ledger.PUBLISH,
+            dag_id=names.dag_id,
+            run_id=names.run_id,
+            mart_built_at=ledger.instant(taken.built_at),
+            newest_event_at=ledger.instant(taken.newest_event_at),
+            rows=taken.rows,
+            bytes=taken.bytes,
+            checksum=taken.checksum,
+            object_key=taken.key,
+            cleaned_values=taken.cleaned_values,
+            guards=ti.xcom_pull(task_ids=GUARD),
+        )
+        with closing(self.connect("swap")) as connection:
+            outcome = swap.publish(connection, names, entry, patience=self.target.limits.swap)
+        return {"attempts": outcome.attempts, "locked_ms": round(outcome.locked_ms, 1)}
+
+    def record_seconds(self, ti: Any, seconds: dict[str, float]) -> None:
+        """Complete the ledger row of this run with the duration of each step."""
+        with closing(self.connect("ledger")) as connection, connection, connection.cursor() as cursor:
+            ledger.add_seconds(cursor, self.target.name, ti.dag_id, ti.run_id, seconds)
+
+    def drop_leftovers(self, ti: Any) -> list[str]:
+        """Drop this run's working tables, if they still exist, and those of crashed runs."""
+        with closing(self.connect("clean-up")) as connection:
+            return leftovers.drop_leftovers(connection, self.names(ti))
+
+    # Connections
+
+    def clickhouse_query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Rows of one ClickHouse statement."""
+        from airflow_clickhouse_plugin.hooks.clickhouse import ClickHouseHook
+
+        limit = {"max_execution_time": self.target.limits.export, "session_timezone": "UTC"}
+        return ClickHouseHook(clickhouse_conn_id=self.environment.clickhouse).execute(statement, settings=limit)
+
+    def connect(self, step: str) -> psycopg2.extensions.connection:
+        """Connection to the serving database, time zone UTC."""
+        return connect(self.environment, f"{self.target.name}:{step}")
+
+    def _new_key(self, ti: Any, settings: ServingSettings) -> str:
+        return self.names(ti).object_key(settings.prefix, ti.try_number, settings.staging_format)
+
+    def _manifest(self, ti: Any) -> Manifest:
+        values = ti.xcom_pull(task_ids=MANIFEST)
+        if values is None:
+            raise ValueError(f"run {ti.run_id} of {ti.dag_id} has no manifest: clear it from the task {EXPORT!r}")
+        return Manifest.from_dict(values)
+
+
+def _format_of(key: str) -> StagingFormat:
+    """The format in which an object was written, whatever the Variable says by now."""
+    return next(each for each in StagingFormat if key.endswith("." + each.extension))

@@ -1,0 +1,42 @@
+"""What the publishing path reads from Airflow Variables, at run time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stir.platform_variables import PlatformVariable
+from stir.serving.export import StagingFormat
+
+BUCKET = PlatformVariable("serving_export_bucket", "stir-exports", "bucket behind the ClickHouse collection stir_exports")
+PREFIX = PlatformVariable("serving_export_prefix", "data-pipeline", "first part of the key of every export")
+FETCH_DIRECTORY = PlatformVariable(
+    "serving_fetch_directory",
+    "/var/lib/stir/exports",
+    "folder on the database host for fetched exports, readable by the PostgreSQL server",
+)
+STAGING_FORMAT = PlatformVariable(
+    "serving_staging_format", StagingFormat.TAB_SEPARATED.value, "format of exports: TabSeparated or JSONEachRow"
+)
+
+SERVING_VARIABLES = (BUCKET, PREFIX, FETCH_DIRECTORY, STAGING_FORMAT)
+
+
+@dataclass(frozen=True)
+class ServingSettings:
+    """Where exports go and where they are fetched to."""
+
+    bucket: str
+    prefix: str
+    fetch_directory: str
+    staging_format: StagingFormat
+
+    @classmethod
+    def from_variables(cls) -> ServingSettings:
+        """Current values. Raises ValueError naming the variable that holds something else than it may."""
+        chosen = STAGING_FORMAT.text()
+        if chosen not in {each.value for each in StagingFormat}:
+            raise ValueError(
+                f"Airflow Variable {STAGING_FORMAT.name!r} holds {chosen!r}; expected one of "
+                f"{', '.join(each.value for each in StagingFormat)}"
+            )
+        return cls(BUCKET.text(), PREFIX.text(), FETCH_DIRECTORY.text().rstrip("/"), StagingFormat(chosen))

@@ -1,0 +1,164 @@
+"""The tasks of a serving sync: one per step of the guarded publish, each with its own time limit and retries."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.providers.ssh.operators.ssh import SSHOperator
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG
+from airflow_clickhouse_plugin.operators.clickhouse import ClickHouseOperator
+
+from stir.dag_declaration import DagDeclaration
+from stir.serving.declaration import Target
+from stir.serving.export import EXPORT_SETTINGS
+from stir.serving.naming import Environment
+from stir.serving.publication import EXPORT, GUARD, MANIFEST, Publication
+
+KILL_AFTER = timedelta(seconds=60)
+"""A step limits itself (statement_timeout, `timeout`, max_execution_time); Airflow's limit comes this much later."""
+
+
+def serving_dag(declaration: DagDeclaration, target: Target, environment: Environment) -> DAG:
+    """The DAG that publishes `target` in `environment`.
+
+    Raises ValueError when a run may outlive the age at which what it leaves behind is cleaned away.
+    """
+    if declaration.limit.total_seconds() >= target.limits.abandoned:
+        raise ValueError(
+            f"DAG {declaration.dag_id}: run limit {declaration.limit} must be below the {target.limits.abandoned} s after "
+            f"which {target.name} takes working tables and files for abandoned"
+        )
+    publication = Publication(target, environment)
+    dag = declaration.dag()
+    dag.user_defined_macros = {**(dag.user_defined_macros or {}), "publication": publication}
+    with dag:
+        publish_tasks(publication)
+    return dag
+
+
+def publish_tasks(publication: Publication) -> None:
+    """Declare the steps in the DAG at hand: export to vacuum in a line, then ledger and clean-up.
+
+    The clean-up tasks are teardowns: they run whatever happened, and do not turn a failed run into a successful one.
+    """
+    target, environment = publication.target, publication.environment
+    limits = target.limits
+    export = ClickHouseOperator(
+        task_id=EXPORT,
+        doc_md="Writes the mart to one S3 object, keyed by run and try. Never overwrites.",
+        clickhouse_conn_id=environment.clickhouse,
+        sql=["{{ publication.export_sql(ti) }}", "{{ publication.source_state_sql(ti) }}"],
+        settings={**EXPORT_SETTINGS, "max_execution_time": limits.export},
+        execution_timeout=timedelta(seconds=limits.export) + KILL_AFTER,
+    )
+    manifest = PythonOperator(
+        task_id=MANIFEST,
+        doc_md="Reads the object back in ClickHouse: rows, bytes, checksum, columns, build time, newest event.",
+        python_callable=Refusing(publication.take_manifest),
+        execution_timeout=timedelta(seconds=limits.export) + KILL_AFTER,
+    )
+    fetch = SSHOperator(
+        task_id="fetch",
+        doc_md="Copies the object to the database host; size and checksum must be the manifest's.",
+        ssh_conn_id=environment.ssh,
+        command="{{ publication.fetch_command(ti) }}",
+        cmd_timeout=limits.fetch + 30,
+        execution_timeout=timedelta(seconds=limits.fetch) + KILL_AFTER,
+        do_xcom_push=False,
+    )
+    load = _postgres(environment, "load", "load_sql", limits.load, "COPY into a typed table of this run.")
+    enrich = _postgres(
+        environment, "enrich", "enrichment_sql", limits.load, "Joins account ids, handles and audience into the rows."
+    )
+    guard = PythonOperator(
+        task_id=GUARD,
+        doc_md="Rows as in the manifest, share of the live table, minimum, key unique and not null, nothing that blocks a swap.",
+        python_callable=Refusing(publication.check_guards),
+        execution_timeout=timedelta(seconds=limits.load) + KILL_AFTER,
+    )
+    index = _postgres(environment, "index", "index_sql", limits.index, "Builds indexes and statistics.")
+    swap = PythonOperator(
+        task_id="swap",
+        doc_md="Renames in one transaction under a short lock timeout, with the ledger row; keeps the previous generation.",
+        python_callable=Refusing(publication.swap),
+        execution_timeout=timedelta(seconds=limits.swap) + KILL_AFTER,
+    )
+    vacuum = SQLExecuteQueryOperator(
+        task_id="vacuum",
+        doc_md="VACUUM ANALYZE of the new live table.",
+        conn_id=environment.postgres,
+        sql=f"vacuum analyze {target.name}",
+        autocommit=True,
+        hook_params={"options": f"-c statement_timeout={limits.vacuum * 1000}"},
+        execution_timeout=timedelta(seconds=limits.vacuum) + KILL_AFTER,
+        do_xcom_push=False,
+    )
+    ledger = PythonOperator(
+        task_id="ledger",
+        doc_md="Completes the ledger row with the seconds of each step.",
+        python_callable=_record_seconds,
+        op_kwargs={"publication": publication},
+    )
+    clean_host = SSHOperator(
+        task_id="clean_host",
+        doc_md="Removes this run's object and file, and abandoned ones of this target.",
+        ssh_conn_id=environment.ssh,
+        command="{{ publication.clean_up_command(ti) }}",
+        cmd_timeout=300,
+        execution_timeout=timedelta(seconds=300) + KILL_AFTER,
+        do_xcom_push=False,
+    ).as_teardown()
+    clean_database = PythonOperator(
+        task_id="clean_database",
+        doc_md="Drops working tables of this run and of crashed ones.",
+        python_callable=publication.drop_leftovers,
+        execution_timeout=timedelta(minutes=5),
+    ).as_teardown()
+    export >> manifest >> fetch >> load >> enrich >> guard >> index >> swap >> vacuum >> ledger
+    ledger >> [clean_host, clean_database]
+
+
+def _postgres(environment: Environment, task_id: str, method: str, seconds: int, doc: str) -> SQLExecuteQueryOperator:
+    """One transaction on the serving database, built by a method of the publication when the task runs."""
+    options = f"-c statement_timeout={seconds * 1000} -c timezone=UTC -c datestyle=ISO"
+    return SQLExecuteQueryOperator(
+        task_id=task_id,
+        doc_md=doc,
+        conn_id=environment.postgres,
+        sql="{{ publication." + method + "(ti) }}",
+        split_statements=False,
+        hook_params={"options": options},
+        execution_timeout=timedelta(seconds=seconds) + KILL_AFTER,
+        do_xcom_push=False,
+    )
+
+
+class Refusing:
+    """A step whose refusal ends the task at once: another try would see the same data."""
+
+    def __init__(self, step: Any) -> None:
+        self.step = step
+        self.__name__ = step.__name__
+
+    def __call__(self, ti: Any) -> Any:
+        from airflow.sdk.exceptions import AirflowFailException
+
+        from stir.serving.manifest import PublishRefused
+
+        try:
+            return self.step(ti)
+        except PublishRefused as refusal:
+            raise AirflowFailException(str(refusal)) from refusal
+
+
+def _record_seconds(ti: Any, publication: Publication) -> dict[str, float]:
+    seconds = {
+        step["task_id"]: round(step["duration"], 2)
+        for step in ti.get_task_breadcrumbs(ti.dag_id, ti.run_id)
+        if step.get("duration") is not None
+    }
+    publication.record_seconds(ti, seconds)
+    return seconds
