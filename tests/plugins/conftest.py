@@ -1,0 +1,46 @@
+"""Fixtures of the plugin tests: an Airflow home of their own, the stack's connections, a Beat that misbehaves on
+demand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from misbehaving_beat import MisbehavingBeat
+
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="stir-airflow-"))
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+
+@pytest.fixture
+def beat_server() -> Iterator[MisbehavingBeat]:
+    server = MisbehavingBeat()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Define an Airflow connection in the environment: `connection("beat", host="http://...")`."""
+
+    def define(name: str, **fields: Any) -> None:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps({"conn_type": "generic", **fields}))
+
+    return define
+
+
+@pytest.fixture
+def clickhouse(clickhouse_service: Any, connection: Callable[..., None]) -> Iterator[Any]:
+    """A client of the local ClickHouse, with connection `clickhouse_gcc` pointing to the same server."""
+    from clickhouse_driver import Client
+
+    at = clickhouse_service.endpoint
+    connection("clickhouse_gcc", host=at.host, port=at.native_port, login=at.user, password=at.password)
+    client = Client(at.host, port=at.native_port, user=at.user, password=at.password)
+    yield client
+    client.disconnect()
