@@ -1,4 +1,4 @@
-"""A thin client of Airflow's public REST API: what the demonstration and the end-to-end tests need to drive a running Airflow."""
+"""A thin client of Airflow's public REST API: enough for the demonstration and the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -140,8 +140,8 @@ class AirflowApi:
     ) -> tuple[str, str]:
         """Trigger a DAG, wait for it, and pause it again: (run id, end state).
 
-        The run is created while the DAG is still paused: with one active run allowed, unpausing then starts this run and no
-        scheduled one beside it.
+        The run is created while the DAG is still paused: with one active run allowed, unpausing then starts this run
+        and no scheduled one beside it.
         """
         run_id = self.trigger(dag_id, conf)
         self.set_paused(dag_id, False)

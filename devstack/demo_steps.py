@@ -35,7 +35,7 @@ class Steps:
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
-        """Show `name` while the body runs, then its seconds and outcome. An error is shown with the step and goes on."""
+        """Show `name` while the body runs, then its seconds and outcome. An error is shown and raised again."""
         step = Step(name)
         ended = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(step, ended), daemon=True)

@@ -1,0 +1,155 @@
+"""The platform's main job on the synthetic world, through its real parts: `make demo`.
+
+World -> RabbitMQ -> sinker -> ClickHouse -> dbt tiers -> object store -> ssh -> PostgreSQL, with a running Airflow that
+does every step from dbt on. A first run loads the world; later runs publish a fresh wave of events and a new generation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+
+from devstack.airflow_api import AirflowApi, TaskState
+from devstack.demo_report import print_report
+from devstack.demo_steps import Steps
+from devstack.environment import environment
+from devstack.errors import StackError
+from devstack.event_flow import EventFlow
+from devstack.progress import ConsoleProgress, SilentProgress
+from devstack.services.base import base_environment
+from devstack.settings import AIRFLOW_USER, REPOSITORY, Secrets, StackSettings
+from devstack.stack import Stack
+
+DRAIN_WITHIN = 300.0
+RUN_WITHIN = 1200.0
+
+
+def _dbt(page: Any) -> str:
+    return f"{page['counts'].get('success', 0)} models built"
+
+
+def _serving(page: Any) -> str:
+    return f"{page['rows']:,} rows published" if isinstance(page, dict) and "rows" in page else "published"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One DAG of the demonstration: the task whose XCom tells what was done, and how to say it."""
+
+    dag_id: str
+    task_id: str
+    say: Callable[[Any], str]
+
+
+STAGES = (
+    Stage("dbt_core", "dbt_run_core", _dbt),
+    Stage("dbt_recent_scl", "dbt_run_recent_scl", _dbt),
+    Stage("dbt_collections", "dbt_run_collections", _dbt),
+    Stage("post_ranker", "dbt_run_post_ranker", _dbt),
+    Stage("dbt_hourly", "dbt_run_hourly", _dbt),
+    Stage("dbt_daily", "dbt_run_daily", _dbt),
+    Stage("sync_leaderboard_prod", "swap", _serving),
+    Stage("sync_leaderboard_staging", "swap", _serving),
+    Stage("sync_insta_collection_posts", "send_scrape_requests", lambda page: f"{page['sent']} requests accepted"),
+    Stage("sync_missing_journey", "publish_messages", lambda page: f"{page['published']} messages confirmed"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demonstration and return its exit code; StackError says in one sentence what did not work."""
+    parser = argparse.ArgumentParser(prog="python -m devstack demo", description=__doc__.split("\n\n")[0])
+    settings = StackSettings()
+    parser.add_argument("--size", default=settings.world_size, choices=("small", "medium", "large"))
+    parser.add_argument("--seed", type=int, default=settings.world_seed)
+    options = parser.parse_args(arguments)
+    settings = settings.model_copy(update={"world_size": options.size, "world_seed": options.seed})
+
+    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console.print("\n[bold]1. The stack[/]  private servers on 127.0.0.1")
+    with ConsoleProgress(console) as progress:
+        Stack(settings, progress).up()
+    demonstration = Demonstration(settings, console)
+    demonstration.events()
+    demonstration.airflow()
+    print_report(settings, demonstration.steps, console)
+    return 0
+
+
+class Demonstration:
+    """The steps between a running stack and the report."""
+
+    def __init__(self, settings: StackSettings, console: Console) -> None:
+        self.settings = settings
+        self.console = console
+        self.secrets = Secrets.load_or_create(settings)
+        self.steps = Steps(console)
+        self.variables = base_environment(settings) | environment(settings, self.secrets)
+
+    def events(self) -> None:
+        """Load the world or publish a fresh wave, and wait until ClickHouse has every event."""
+        self.console.print("\n[bold]2. Events[/]  synthetic world -> RabbitMQ -> sinker -> ClickHouse")
+        flow = EventFlow(self.settings, self.secrets)
+        before = flow.stored()
+        world = ["--size", self.settings.world_size, "--seed", str(self.settings.world_seed)]
+        with self.steps.step("synthetic world and its events") as step:
+            loaded = self._program("devstack.world", "load", *world, watch=step)
+            step.outcome = loaded[-1] if loaded else ""
+        if before:
+            with self.steps.step("a fresh wave of events") as step:
+                step.outcome = self._program("devstack.world", "pulse", watch=step)[-1]
+        with self.steps.step("the sinker empties the queues") as step:
+            flow.wait_until_drained(DRAIN_WITHIN, lambda waiting: setattr(step, "doing", f"{waiting:,} messages wait"))
+            dead = flow.dead_letters()
+            step.outcome = f"{flow.stored():,} events in ClickHouse" + (f", {dead:,} dead letters" if dead else "")
+
+    def airflow(self) -> None:
+        """Run every stage through Airflow's scheduler."""
+        self.console.print("\n[bold]3. Airflow[/]  dbt tiers, publishing, requests, messages")
+        url = Stack(self.settings, SilentProgress()).services["airflow-api"].address
+        with AirflowApi(url, AIRFLOW_USER, self.secrets.airflow_password) as api:
+            with self.steps.step("DAGs read by the dag-processor") as step:
+                api.wait_for_dags({stage.dag_id for stage in STAGES})
+                step.outcome = f"{len(api.dag_ids())} DAGs"
+            for stage in STAGES:
+                self._stage(api, stage)
+
+    def _stage(self, api: AirflowApi, stage: Stage) -> None:
+        with self.steps.step(stage.dag_id) as step:
+
+            def show(tasks: list[TaskState]) -> None:
+                step.doing = next((t.task_id for t in reversed(tasks) if t.state == "running"), "queued")
+
+            run_id, state = api.run(stage.dag_id, timeout=RUN_WITHIN, progress=show)
+            if state != "success":
+                failed = [task.task_id for task in api.tasks(stage.dag_id, run_id) if task.state == "failed"]
+                raise StackError(
+                    f"{stage.dag_id} failed in {', '.join(failed) or 'no task'}: its log is at "
+                    f"{api.url}/dags/{stage.dag_id}/runs/{run_id}, the alert at the local webhook."
+                )
+            page = api.xcom(stage.dag_id, run_id, stage.task_id)
+            step.outcome = stage.say(page) if page is not None else ""
+
+    def _program(self, module: str, *arguments: str, watch: Any) -> list[str]:
+        """Run one of the platform's programs, show its last line while it works, return its lines."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env=self.variables,
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            watch.doing = lines[-1]
+        if process.wait() != 0:
+            shown = "\n".join(lines[-15:])
+            raise StackError(f"python -m {module} {' '.join(arguments)} failed:\n{shown}")
+        return lines
