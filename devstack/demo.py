@@ -1,7 +1,7 @@
 """The platform's main job on the synthetic world, through its real parts: `make demo`.
 
 World -> RabbitMQ -> sinker -> ClickHouse -> dbt tiers -> object store -> ssh -> PostgreSQL, with a running Airflow that
-does every step from dbt on. A first run loads the world; later runs publish a fresh wave of events and a new generation.
+does every step from dbt on. The first run loads the world; later runs publish a fresh wave of events and a new table.
 """
 
 from __future__ import annotations
