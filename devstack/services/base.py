@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -188,9 +189,9 @@ def base_environment(settings: StackSettings) -> dict[str, str]:
 def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
     """Write a file that only its owner can read, replacing it in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # A name of its own: services that start side by side write the same file.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+    partial = Path(name)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
         if owner is not None:
