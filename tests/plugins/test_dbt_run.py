@@ -1,0 +1,158 @@
+"""The dbt wrapper with a small project on the local ClickHouse: dbt itself, in process, as a task runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from stir.dbt_run import DbtTierOperator, dbt_run
+from stir.dbt_summary import ModelResult, Summary
+
+PROJECT = """
+name: tiny
+version: 1.0.0
+config-version: 2
+profile: gcc_warehouse
+flags: {send_anonymous_usage_stats: false}
+models: {tiny: {+materialized: table, +engine: MergeTree(), +order_by: tuple()}}
+"""
+
+MODELS = {
+    "alpha": "{{ config(tags=['hourly']) }} select number as id from numbers(3)",
+    "beta": "{{ config(tags=['hourly'], materialized='view') }} select count() as rows from {{ ref('alpha') }}",
+    "old": "{{ config(tags=['hourly', 'deprecated']) }} select 1 as id",
+    "central": "{{ config(tags=['core', 'hourly']) }} select 1 as id",
+    "grown": "{{ config(tags=['grown'], materialized='incremental', incremental_strategy='append') }}"
+    " select now64(6) as at",
+    "wrong": "{{ config(tags=['broken']) }} select no_such_column from numbers(1)",
+    "after_wrong": "{{ config(tags=['broken']) }} select * from {{ ref('wrong') }}",
+    "right": "{{ config(tags=['broken']) }} select 1 as id",
+}
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, clickhouse: Any, clickhouse_service: Any, connection: Callable[..., None], monkeypatch: Any
+) -> Any:
+    """The project in a folder of its own, the platform's own profiles.yml, an empty database `dbt`; returns a client."""
+    profiles = Path(__file__).parents[2] / "gcc_social" / "profiles.yml"
+    (tmp_path / "dbt_project.yml").write_text(PROJECT)
+    (tmp_path / "profiles.yml").write_text(profiles.read_text())
+    (tmp_path / "models").mkdir()
+    for name, sql in MODELS.items():
+        (tmp_path / "models" / f"{name}.sql").write_text(sql)
+    at = clickhouse_service.endpoint
+    for name, value in {
+        "DBT_PROJECT_DIR": str(tmp_path),
+        "DBT_CLICKHOUSE_HOST": at.host,
+        "DBT_CLICKHOUSE_PORT": str(at.native_port),
+        "DBT_CLICKHOUSE_USER": at.user,
+        "DBT_ENV_SECRET_CLICKHOUSE_PASSWORD": at.password,
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
+    monkeypatch.delenv("DBT_TARGET", raising=False)
+    connection("fs_default", conn_type="fs")
+    clickhouse.execute("drop database if exists dbt sync")
+    clickhouse.execute("create database dbt")
+    return clickhouse
+
+
+def tables(client: Any) -> set[str]:
+    return {row[0] for row in client.execute("select name from system.tables where database = 'dbt'")}
+
+
+def run(tag: str, **params: Any) -> dict[str, Any]:
+    return dbt_run(tag).execute({"params": params})
+
+
+def test_a_tier_builds_its_tag_without_deprecated_models_and_those_of_core(project: Any) -> None:
+    page = run("hourly")
+    assert tables(project) == {"alpha", "beta"}
+    assert project.execute("select rows from dbt.beta") == [(3,)]
+    assert (page["models"], page["counts"], page["failed"]) == (2, {"success": 2}, [])
+    assert set(page["slowest"]) == {"alpha", "beta"}
+    assert len(json.dumps(page)) < 1000
+
+
+def test_a_failed_model_is_named_with_its_reason_and_the_rest_is_built(project: Any) -> None:
+    with pytest.raises(AirflowException, match=r"1 of 3 models failed, 1 skipped. wrong: .*no_such_column"):
+        run("broken")
+    assert "right" in tables(project)
+
+
+def test_a_tag_without_models_fails_at_once_and_for_good(project: Any) -> None:
+    with pytest.raises(
+        AirflowFailException, match=r"dbt selected no model \(select tag:weekly, exclude tag:deprecated"
+    ):
+        run("weekly")
+
+
+def test_leftovers_of_a_killed_run_go_first_and_those_of_other_tiers_stay(project: Any) -> None:
+    table = "create table dbt.{} (id Int64) engine = MergeTree order by id"
+    mine = ["alpha__dbt_tmp", "alpha__dbt_backup", "beta__dbt_tmp", "alpha__dbt_new_data_0b1c"]
+    others = ["central__dbt_tmp", "stranger__dbt_backup", "__dbt_exchange_test_0_fresh"]
+    for name in [*mine, *others]:
+        project.execute(table.format(f"`{name}`"))
+    run("hourly")
+    assert tables(project) == {"alpha", "beta", *others}
+
+
+def test_a_full_refresh_is_a_matter_of_the_trigger_form(project: Any) -> None:
+    run("grown")
+    run("grown", full_refresh=False)
+    assert project.execute("select count() from dbt.grown") == [(2,)]
+    run("grown", full_refresh=True)
+    assert project.execute("select count() from dbt.grown") == [(1,)]
+
+
+def test_a_warehouse_that_is_away_is_said_in_words(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBT_CLICKHOUSE_PORT", "9")
+    with pytest.raises(AirflowException, match=r"the warehouse does not answer, so dbt built nothing: .*127.0.0.1"):
+        run("hourly")
+
+
+def test_a_project_that_does_not_compile_is_said_in_words(project: Any) -> None:
+    operator = dbt_run("hourly")
+    Path(operator.project_dir, "models", "alpha.sql").write_text("select * from {{ ref('nowhere') }}")
+    with pytest.raises(AirflowException, match=r"dbt could not run: .*nowhere"):
+        operator.execute({"params": {}})
+
+
+def test_no_field_that_the_ui_renders_holds_the_password(project: Any, clickhouse_service: Any) -> None:
+    operator = dbt_run("hourly")
+    shown = {name: str(getattr(operator, name)) for name in DbtTierOperator.template_fields}
+    assert clickhouse_service.endpoint.password not in json.dumps(shown)
+
+
+@pytest.mark.parametrize(
+    ("table", "age", "leftover"),
+    [
+        ("alpha__dbt_tmp", 0, True),
+        ("alpha_local__dbt_backup", 0, True),
+        ("alphabet__dbt_tmp", 0, False),
+        ("__dbt_exchange_test_0_abc", 30, False),
+        ("__dbt_exchange_test_0_abc", 4000, True),
+    ],
+)
+def test_what_counts_as_a_leftover(table: str, age: int, leftover: bool) -> None:
+    from stir.dbt_process import is_leftover
+
+    assert is_leftover(table, age, {"alpha"}) is leftover
+
+
+def test_the_log_table_puts_failures_first_then_the_slowest() -> None:
+    models = (
+        ModelResult("fast", "success", 0.1, "OK"),
+        ModelResult("slow", "success", 9.0, "OK"),
+        ModelResult("bad", "error", 0.2, "Code 47"),
+    )
+    summary = Summary(models, 10.0)
+    assert [line.split()[0] for line in summary.table.splitlines()] == ["bad", "slow", "fast"]
+    assert summary.headline == "3 models in 10.0 s: 2 success, 1 error"

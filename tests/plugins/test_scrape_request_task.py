@@ -1,0 +1,109 @@
+"""The scrape-request task as a whole: real ClickHouse for the candidates, a real HTTP server for Beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from misbehaving_beat import Answer, MisbehavingBeat
+from stir.scrape_request import ScrapeSource
+from stir.scrape_request_task import run
+
+pytestmark = pytest.mark.integration
+REFUSED = {"status": {"type": "ERROR", "message": "Something went wrong - queue", "code": 400}}
+
+
+@pytest.fixture
+def source(tmp_path: Path, clickhouse: Any) -> ScrapeSource:
+    """Thirty candidates c00 ... c29, no exclusions."""
+    file = tmp_path / "thirty.sql"
+    file.write_text("select concat('c', leftPad(toString(number), 2, '0')) as shortcode from numbers(30)")
+    return ScrapeSource(
+        flow="refresh_post_by_shortcode", platform="INSTAGRAM", entity_key=("shortcode",), candidates=file,
+        order="shortcode", limit=12, cool_down=None,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def beat(
+    beat_server: MisbehavingBeat, connection: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> MisbehavingBeat:
+    connection("beat", host=beat_server.url)
+    monkeypatch.setenv("AIRFLOW_VAR_BEAT_REQUESTS_PER_SECOND", "500")
+    monkeypatch.setenv("AIRFLOW_VAR_BEAT_MAX_PARALLEL", "1")
+    return beat_server
+
+
+def test_it_sends_one_request_per_candidate_in_order_and_counts_them(
+    source: ScrapeSource, beat: MisbehavingBeat
+) -> None:
+    page = run(source, params={})
+    assert [body["params"]["shortcode"] for body in beat.bodies] == [f"c{n:02}" for n in range(12)]
+    assert (page["candidates"], page["requests"], page["sent"], page["refused"]) == (12, 12, 12, 0)
+
+
+def test_the_limit_of_a_manual_run_replaces_the_declared_one(source: ScrapeSource, beat: MisbehavingBeat) -> None:
+    assert run(source, params={"limit": 3})["sent"] == 3
+
+
+def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(source: ScrapeSource, beat: MisbehavingBeat) -> None:
+    page = run(source, params={"limit": 2, "dry_run": True})
+    assert beat.requests == []
+    assert page["examples"] == [{"shortcode": "c00"}, {"shortcode": "c01"}]
+    assert page["note"] == "dry run: nothing sent"
+
+
+def test_nothing_to_do_is_a_success_that_says_so(source: ScrapeSource, beat: MisbehavingBeat) -> None:
+    source.candidates.write_text("select '' as shortcode from numbers(5)")
+    assert run(source, params={})["note"] == "nothing to do: no candidate is due"
+
+
+def test_a_few_refusals_are_counted_but_do_not_fail_the_task(source: ScrapeSource, beat: MisbehavingBeat) -> None:
+    beat.script = lambda r: Answer(body=REFUSED if r.body["params"]["shortcode"] == "c05" else None)
+    page = run(source, params={})
+    assert (page["sent"], page["refused"]) == (11, 1)
+    assert page["errors"] == ["c05: ERROR 400: Something went wrong - queue"]
+
+
+def test_too_many_refusals_fail_the_task_with_figures_and_reasons(source: ScrapeSource, beat: MisbehavingBeat) -> None:
+    beat.script = lambda r: Answer(body=REFUSED if r.body["params"]["shortcode"] < "c06" else None)
+    with pytest.raises(Exception, match=r"6 of 12 .* refused .* 50%, allowed 10%.* 6 were sent.*c00: ERROR 400"):
+        run(source, params={})
+
+
+def test_a_beat_that_refuses_everything_is_left_alone_after_twenty(source: ScrapeSource, beat: MisbehavingBeat) -> None:
+    beat.script = lambda _: Answer(body=REFUSED)
+    with pytest.raises(Exception, match=r"20 of 20 .* 10 not tried"):
+        run(source, params={"limit": 30})
+    assert len(beat.requests) == 20
+
+
+def test_a_wrong_variable_is_named(
+    source: ScrapeSource, beat: MisbehavingBeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_BEAT_ERROR_SHARE", "ten percent")
+    with pytest.raises(ValueError, match=r"'beat_error_share' holds 'ten percent'"):
+        run(source, params={})
+
+
+def test_a_query_without_the_declared_column_is_named(source: ScrapeSource) -> None:
+    with pytest.raises(ValueError, match=r"thirty.sql: the query returns no column 'shortcode' \(it has code\)"):
+        list(source.payloads([{"code": "c00"}]))
+
+
+def test_the_same_entity_keeps_its_key_within_the_cool_down_and_gets_a_new_one_after_it(source: ScrapeSource) -> None:
+    halfday = ScrapeSource(**{**source.__dict__, "cool_down": timedelta(hours=12)})
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    key = halfday.idempotency_key("c00", noon)
+    assert key == halfday.idempotency_key("c00", noon + timedelta(hours=11, minutes=59))
+    assert key != halfday.idempotency_key("c00", noon + timedelta(hours=12))
+    assert key != halfday.idempotency_key("c01", noon)
+
+
+def test_a_warehouse_that_is_away_is_one_clear_error(source: ScrapeSource, connection: Callable[..., None]) -> None:
+    connection("clickhouse_gcc", host="127.0.0.1", port=9, login="stir", password="x")
+    with pytest.raises(Exception, match=r"thirty.sql: ClickHouse at 127.0.0.1:9 .* does not answer: .*refused"):
+        run(source, params={})
