@@ -15,7 +15,10 @@ from pathlib import Path
 
 from devstack.errors import StackError
 from devstack.processes import switch_user
-from devstack.settings import REPOSITORY, StackSettings
+from devstack.settings import StackSettings
+
+MARKER = "stir-stack"
+"""An empty file in every folder that the stack made, so that no other folder is ever changed or deleted."""
 
 MINIMUM_FREE_BYTES = 2_000_000_000
 
@@ -45,11 +48,15 @@ def prepare_home(settings: StackSettings, say: Callable[[str], None] = lambda _:
     try:
         if home.is_symlink() and not home.exists():
             home.readlink().mkdir(mode=0o711)
+        if home.exists():
+            _require_own(home)
+            home.chmod(0o711)
         if not _reachable(home, database_user()):
             target = _place_outside(home)
             say(f"{home} cannot be entered by the user {database_user()}, so the stack's data is kept in {target}.")
         home.mkdir(parents=True, exist_ok=True)
         home.chmod(0o711)  # other users may pass through to what is opened to them below, but not look around
+        (home / MARKER).touch()
         for folder in (settings.home / "data", settings.run):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o711)
@@ -83,14 +90,22 @@ def require_disk(settings: StackSettings) -> None:
         )
 
 
+def _require_own(home: Path) -> None:
+    """Refuse a folder that holds somebody's files: its mode would be changed, and `clean` would delete them."""
+    names = {entry.name for entry in home.iterdir()}
+    if names - {"secrets.json"} and MARKER not in names:
+        raise StackError(
+            f"STIR_STACK_HOME={home} holds other files: name a folder that does not exist yet, or an empty one."
+        )
+
+
 def _reachable(home: Path, user: str | None) -> bool:
     if user is None:
         return True
     existing = home
     while not existing.exists():
         existing = existing.parent
-    probe = ["test", "-x", str(existing.resolve() if existing != home else existing.parent.resolve())]
-    return subprocess.run(probe, cwd="/", check=False, **switch_user(user)).returncode == 0
+    return subprocess.run(["test", "-x", existing.resolve()], cwd="/", check=False, **switch_user(user)).returncode == 0
 
 
 def _place_outside(home: Path) -> Path:
@@ -112,10 +127,7 @@ def _place_outside(home: Path) -> Path:
 def remove_home(settings: StackSettings) -> None:
     """Delete the stack's folder, also where it is only linked."""
     home = settings.home.absolute()
-    if home == REPOSITORY or REPOSITORY.is_relative_to(home):
-        raise StackError(
-            f"STIR_STACK_HOME={home} holds the repository itself, so it is not deleted: name a folder of its own."
-        )
+    _require_own(home)
     if home.is_symlink():
         shutil.rmtree(home.resolve(), ignore_errors=True)
         home.unlink()
