@@ -1,26 +1,28 @@
 {% macro events_to_read(events, keys, when=none) %}
-{#-
+    {#-
     On the first run every event; later every event of the (key, day) pairs that got a new event since the last run less the look-back.
     "New" is by insert time, since an event can arrive days late, and the whole day is read again, since the newcomer may not be its latest.
 -#}
-select *
-from {{ events }}
-where
-    {{ when or "1" }}
-    {%- if is_incremental() %}
-    and toDate(event_timestamp) >= (
-        select min(toDate(event_timestamp)) from {{ events }} where insert_timestamp > {{ lookback_start("insert_timestamp") }}
-    )
-    and ({{ keys | join(", ") }}, toDate(event_timestamp)) in (
-        select {{ keys | join(", ") }}, toDate(event_timestamp)
-        from {{ events }}
-        where insert_timestamp > {{ lookback_start("insert_timestamp") }}
-    )
-    {%- endif %}
+    select *
+    from {{ events }}
+    where
+        {{ when or "1" }}
+        {%- if is_incremental() %}
+            and toDate(event_timestamp) >= (
+                select min(toDate(event_timestamp))
+                from {{ events }}
+                where insert_timestamp > {{ lookback_start("insert_timestamp") }}
+            )
+            and ({{ keys | join(", ") }}, toDate(event_timestamp)) in (
+                select {{ keys | join(", ") }}, toDate(event_timestamp)
+                from {{ events }}
+                where insert_timestamp > {{ lookback_start("insert_timestamp") }}
+            )
+        {%- endif %}
 {% endmacro %}
 
 
 {% macro latest(value, known=none) -%}
     {#- The event id settles equal event times. Insert times would not do: a redelivered copy has another one. -#}
-    argMax{{ "If" if known }}({{ value }}, (observations.event_timestamp, observations.event_id){{ ", " ~ known if known }})
+    argMaxIf({{ value }}, (observations.event_timestamp, observations.event_id), {{ known or "true" }})
 {%- endmacro %}

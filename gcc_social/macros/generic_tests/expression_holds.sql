@@ -1,7 +1,5 @@
 {% test expression_holds(model, expression) %}
 
-select *
-from {{ model }}
-where not ifNull({{ expression }}, 1)
+    select * from {{ model }} where not ifNull({{ expression }}, 1)
 
 {% endtest %}

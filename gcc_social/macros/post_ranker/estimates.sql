@@ -23,13 +23,13 @@
 {% macro newest_account(key) -%}
     {#- Neither column is enforced upstream to be unique, and a handle changes hands: the account scraped last has it. -#}
     select
-        assumeNotNull({{ key }}) as {{ key }},
+        assumeNotNull(accounts.{{ key }}) as {{ key }},
         {{ "handle" if key == "profile_id" else "profile_id" }},
         followers,
         following,
         media_count
-    from {{ ref("stg_beat_instagram_account") }}
-    where {{ key }} != ''
+    from {{ ref("stg_beat_instagram_account") }} as accounts
+    where accounts.{{ key }} != ''
     order by updated_at desc nulls last, id desc
     limit 1 by {{ key }}
 {%- endmacro %}

@@ -2,7 +2,7 @@
 
 {{ instagram_all_posts() }},
 
-    accounts as ({{ newest_account("profile_id") }})
+accounts as ({{ newest_account("profile_id") }})
 
 select
     final.profile_id as profile_id,

@@ -3,15 +3,5 @@
 {{ instagram_all_posts(partial=true) }}
 
 select
-    profile_id,
-    handle,
-    post_shortcode,
-    post_type,
-    post_class,
-    likes,
-    comments,
-    views,
-    plays,
-    engagement,
-    publish_time
+    profile_id, handle, post_shortcode, post_type, post_class, likes, comments, views, plays, engagement, publish_time
 from final

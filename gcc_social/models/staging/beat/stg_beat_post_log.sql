@@ -10,9 +10,7 @@
 }}
 
 with
-    events as (
-        {{ events_to_read(source("_e", "post_log_events"), keys=["platform", "shortcode"]) }}
-    ),
+    events as ({{ events_to_read(source("_e", "post_log_events"), keys=["platform", "shortcode"]) }}),
 
     observations as (
         select
@@ -30,7 +28,7 @@ with
     )
 
 select
-    ---------- ids
+    -- ids
     platform,
     shortcode,
     date,
@@ -39,7 +37,7 @@ select
     {{ latest("observations.event_id") }} as event_id,
     {{ latest("observations.source") }} as source,
 
-    ---------- numerics: the day's latest known value of each
+    -- numerics: the day's latest known value of each
     {{ latest("observations.likes") }} as likes,
     {{ latest("observations.comments") }} as comments,
     {{ latest("observations.views") }} as views,
@@ -50,11 +48,11 @@ select
     {{ latest("observations.saved") }} as saved,
     uniqExact(observations.event_id) as events,
 
-    ---------- JSON text
+    -- JSON text
     {{ latest("observations.metrics", "observations.metrics not in ('', '{}')") }} as metrics,
     {{ latest("observations.dimensions", "observations.dimensions not in ('', '{}')") }} as dimensions,
 
-    ---------- timestamps
+    -- timestamps
     {{ latest("observations.publish_time", "observations.publish_time > toDateTime(0)") }} as publish_time,
     max(observations.event_timestamp) as event_timestamp,
     max(observations.insert_timestamp) as insert_timestamp

@@ -11,7 +11,13 @@
 
 with
     events as (
-        {{ events_to_read(source("_e", "profile_log_events"), keys=["platform", "profile_id"], when="not startsWith(source, 'openapi_')") }}
+        {{
+            events_to_read(
+                source("_e", "profile_log_events"),
+                keys=["platform", "profile_id"],
+                when="not startsWith(source, 'openapi_')",
+            )
+        }}
     ),
 
     observations as (
@@ -28,7 +34,7 @@ with
     )
 
 select
-    ---------- ids
+    -- ids
     platform,
     profile_id,
     date,
@@ -36,18 +42,18 @@ select
     {{ latest("observations.event_id") }} as event_id,
     {{ latest("observations.source") }} as source,
 
-    ---------- numerics: the day's latest known value of each
+    -- numerics: the day's latest known value of each
     {{ latest("coalesce(observations.instagram_followers, observations.subscribers)") }} as followers,
     {{ latest("observations.following") }} as following,
     {{ latest("coalesce(observations.media_count, observations.video_count)") }} as uploads,
     {{ latest("observations.view_count") }} as views,
     uniqExact(observations.event_id) as events,
 
-    ---------- JSON text
+    -- JSON text
     {{ latest("observations.metrics", "observations.metrics not in ('', '{}')") }} as metrics,
     {{ latest("observations.dimensions", "observations.dimensions not in ('', '{}')") }} as dimensions,
 
-    ---------- timestamps
+    -- timestamps
     max(observations.event_timestamp) as event_timestamp,
     max(observations.insert_timestamp) as insert_timestamp
 from observations

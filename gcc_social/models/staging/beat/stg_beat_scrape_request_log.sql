@@ -12,7 +12,7 @@
 with requests as (select * from {{ source("beat_replica", "recent_scrape_request_log") }})
 
 select
-    assumeNotNull(id) as id,
+    assumeNotNull(requests.id) as id,
     source,
     platform,
     data,
@@ -29,13 +29,14 @@ select
     account_id
 from requests
 where
-    id is not null
+    requests.id is not null
     {% if is_incremental() %}
-    and (
-        created_at > {{ lookback_start("created_at") }}
-        or scraped_at > {{ lookback_start("scraped_at") }}
-        -- A retry puts a finished request back to PENDING and touches neither time, so open requests are always read.
-        or status not in ('COMPLETE', 'FAILED')
-        or status is null
-    )
+        and (
+            created_at > {{ lookback_start("created_at") }}
+            or scraped_at > {{ lookback_start("scraped_at") }}
+            -- A retry puts a finished request back to PENDING and touches neither time, so open requests are always
+            -- read.
+            or status not in ('COMPLETE', 'FAILED')
+            or status is null
+        )
     {% endif %}

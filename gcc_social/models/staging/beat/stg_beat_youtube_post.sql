@@ -1,4 +1,12 @@
-{{ config(tags=["core"], materialized="incremental", incremental_strategy="append", engine="ReplacingMergeTree(updated_at)", order_by="id") }}
+{{
+    config(
+        tags=["core"],
+        materialized="incremental",
+        incremental_strategy="append",
+        engine="ReplacingMergeTree(updated_at)",
+        order_by="id",
+    )
+}}
 
 {{
     replica_incremental(
