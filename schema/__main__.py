@@ -69,7 +69,7 @@ def _serving(check: bool) -> Iterator[bool]:
 
 
 def _report(name: str, statements: int, lines: list[str]) -> bool:
-    print(f"{name}: {statements} statements, " + (f"{len(lines)} to report" if lines else "nothing to do"))
+    print(f"{name}: {statements} statements, " + (f"{len(lines)} differences" if lines else "nothing to do"))
     for line in lines:
         print(f"  {line}")
     return bool(lines)

@@ -1,0 +1,274 @@
+"""Writing a whole world: the replica databases, the serving databases, then the events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pika
+import pyarrow as pa
+
+from devstack.beat.events import Message
+from devstack.world import (
+    belongings,
+    campaigns,
+    channels,
+    collections,
+    directory,
+    marker,
+    posts,
+    profiles,
+    requests,
+    serving,
+    streams,
+)
+from devstack.world.size import SIZES, World
+from devstack.world.store import Ledger, WorldError, copy, insert
+from schema import clickhouse_sources
+from schema.connections import connect_serving
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+EVENT_TABLES = ("profile_log_events", "post_log_events", "scrape_request_log_events")
+SERVING_TABLES = (
+    "instagram_account",
+    "youtube_account",
+    "profile_collection",
+    "post_collection",
+    "post_collection_item",
+)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where a world goes. `broker` None leaves the events out."""
+
+    clickhouse: Client
+    serving_dsns: tuple[str, ...]
+    broker: pika.ConnectionParameters | None
+
+
+def load(
+    size: str,
+    seed: int,
+    as_of: datetime | None,
+    now: datetime,
+    targets: Targets,
+    *,
+    force: bool,
+    say: Callable[[str], None],
+) -> Ledger | None:
+    """Load the world unless it is there; None when it was.
+
+    Without `as_of`, a half-done load is redone for its own moment and a new one made for `now`.
+    """
+    noted = marker.read(targets.clickhouse)
+    if noted and noted.matches(size, seed, as_of) and not force:
+        if noted.state == marker.COMPLETE and _still_there(targets, size):
+            return None
+        say("an earlier load did not finish or lost its tables; it is redone")
+        as_of = noted.as_of
+    world = World(SIZES[size], seed, as_of or now)
+    ledger = Ledger()
+    marker.write(targets.clickhouse, world, marker.LOADING)
+    with ledger.step("emptying"):
+        _empty(targets)
+    parts = _Writer(world, targets, ledger, say).write()
+    published = _publish(targets, parts, ledger, say)
+    marker.write(targets.clickhouse, world, marker.COMPLETE, published)
+    return ledger
+
+
+def _still_there(targets: Targets, size: str) -> bool:
+    client = targets.clickhouse
+    if not client.command("EXISTS TABLE coffee_replica.view_instagram_account_lite"):
+        return False
+    if client.command("SELECT count() FROM coffee_replica.view_instagram_account_lite") != SIZES[size].profiles:
+        return False
+    for dsn in targets.serving_dsns:
+        with closing(connect_serving(dsn)) as connection, connection.cursor() as cursor:
+            cursor.execute("select to_regclass('instagram_account') is not null")
+            if not cursor.fetchone()[0]:
+                return False
+            cursor.execute("select count(*) from instagram_account")
+            if cursor.fetchone()[0] != SIZES[size].profiles:
+                return False
+    return True
+
+
+def _empty(targets: Targets) -> None:
+    """Empty the source tables and the events of an earlier world. Refused for tables that are not plain local ones."""
+    client = targets.clickhouse
+    databases = list(clickhouse_sources.source_databases())
+    rows = client.query(
+        "SELECT database, name, engine, total_rows FROM system.tables WHERE database IN {databases:Array(String)}"
+        " OR (database = '_e' AND name IN {events:Array(String)})",
+        parameters={"databases": databases, "events": list(EVENT_TABLES)},
+    ).result_rows
+    missing = sorted(set(databases) - {database for database, *_ in rows})
+    if missing:
+        raise WorldError(f"ClickHouse has no tables in {', '.join(missing)}: run `python -m schema apply` first")
+    foreign = [f"{database}.{name} ({engine})" for database, name, engine, _ in rows if "MergeTree" not in engine]
+    if foreign:
+        raise WorldError(
+            f"{', '.join(foreign)} is not a plain table: this looks like a real replica, nothing was changed"
+        )
+    for database, name, _, total in rows:
+        if total and (database != "_e" or targets.broker):
+            client.command(f"TRUNCATE TABLE {database}.`{name}`")
+
+
+class _Writer:
+    """One load: chunk after chunk, so that memory does not grow with the size."""
+
+    def __init__(self, world: World, targets: Targets, ledger: Ledger, say: Callable[[str], None]) -> None:
+        self.world, self.targets, self.ledger, self.say = world, targets, ledger, say
+        self.parts: list[streams.Part] = []
+        self.serving = [connect_serving(dsn) for dsn in targets.serving_dsns]
+
+    def write(self) -> list[streams.Part]:
+        """Write all tables and return what is to be published."""
+        try:
+            self._empty_serving()
+            self._insert(directory.constants() | {"beat_replica.credential": belongings.shops(self.world)})
+            for start in profiles.chunks(self.world):
+                self._profiles(start)
+            for start in channels.chunks(self.world):
+                self._channels(start)
+            for connection in self.serving:
+                connection.commit()
+        finally:
+            for connection in self.serving:
+                connection.close()
+        return self.parts
+
+    def _profiles(self, start: int) -> None:
+        world = self.world
+        with self.ledger.step("generating"):
+            chunk = profiles.chunk(world, start)
+            owned = posts.of(world, chunk)
+            tables = {
+                "beat_replica.instagram_account": profiles.account_table(world, chunk),
+                "beat_replica.instagram_post_simple": posts.post_table(world, chunk, owned),
+                "coffee_replica.view_instagram_account_lite": collections.instagram_ids(world, chunk),
+                "coffee_replica.view_campaign_profile_lite": collections.campaign_profiles(world, chunk),
+                **belongings.of_profiles(world, chunk),
+                **directory.of_profiles(world, chunk),
+            }
+            rows = {"instagram_account": serving.instagram_accounts(world, chunk)}
+        if start == 0:
+            with self.ledger.step("generating"):
+                collected = collections.post_collections(world, chunk, owned)
+                lists, members = collections.profile_collections(world, chunk)
+                queue = requests.table(world, chunk, owned, channels.chunk(world, 0))
+                tables |= {
+                    "coffee_replica.post_collection": collected.collections,
+                    "coffee_replica.post_collection_item": collected.items,
+                    "coffee_replica.profile_collection": lists,
+                    "coffee_replica.profile_collection_item": members,
+                    "beat_replica.recent_scrape_request_log": queue,
+                    **_staging_twins(tables["coffee_replica.view_instagram_account_lite"], collected.items, members),
+                    **campaigns.tables(world, chunk),
+                }
+                rows |= serving.collection_tables(collected, lists)
+                self.parts.append(streams.request_part(world, queue))
+        self._insert(tables)
+        self._copy(rows)
+        # A part makes its chunk again when it is published: regenerating is cheap, keeping every chunk is not.
+        self.parts += _lazily(
+            streams.instagram_parts(world, chunk, owned),
+            lambda: _instagram_again(world, start),
+            keep=world.size.profiles <= profiles.PROFILE_CHUNK,
+        )
+        self.say(
+            f"{min(start + profiles.PROFILE_CHUNK, world.size.profiles):,} of {world.size.profiles:,} profiles written"
+        )
+
+    def _channels(self, start: int) -> None:
+        world = self.world
+        with self.ledger.step("generating"):
+            chunk = channels.chunk(world, start)
+            videos = channels.video_table(world, chunk)
+            ids, handles = profiles.identities(world, chunk.partner)
+            tables = {
+                "beat_replica.youtube_account": channels.account_table(world, chunk),
+                "beat_replica.youtube_post_simple": videos,
+                "coffee_replica.view_youtube_account_lite": collections.youtube_ids(world, chunk),
+                **belongings.of_channels(world, chunk),
+                **directory.of_channels(world, chunk, ids, handles),
+            }
+        self._insert(tables)
+        self._copy({"youtube_account": serving.youtube_accounts(world, chunk)})
+        self.parts += _lazily(
+            streams.youtube_parts(world, chunk, videos),
+            lambda: _youtube_again(world, start),
+            keep=world.size.channels <= channels.CHANNEL_CHUNK,
+        )
+        self.say(
+            f"{min(start + channels.CHANNEL_CHUNK, world.size.channels):,} of {world.size.channels:,} channels written"
+        )
+
+    def _insert(self, tables: dict[str, pa.Table]) -> None:
+        with self.ledger.step("ClickHouse"):
+            for name, rows in tables.items():
+                insert(self.targets.clickhouse, self.ledger, name, rows)
+
+    def _copy(self, tables: dict[str, pa.Table]) -> None:
+        with self.ledger.step("PostgreSQL"):
+            for connection in self.serving:
+                for name, rows in tables.items():
+                    copy(connection, self.ledger, name, rows)
+
+    def _empty_serving(self) -> None:
+        for connection in self.serving:
+            with connection.cursor() as cursor:
+                cursor.execute(f"truncate {', '.join(SERVING_TABLES)}")
+
+
+def _staging_twins(ids: pa.Table, items: pa.Table, members: pa.Table) -> dict[str, pa.Table]:
+    """The product's staging database: a few of production's rows, in the columns that staging has."""
+    twin = items.slice(0, 60).drop_columns(["posted_by_cp_id"])
+    return {
+        "coffee_stage.view_instagram_account_lite": ids.slice(0, 200),
+        "coffee_stage.post_collection_item": twin,
+        "coffee_stage.profile_collection_item": members.slice(0, 60).select(
+            ["id", "platform", "profile_collection_id", "profile_social_id", "shortlist_id"]
+        ),
+    }
+
+
+def _lazily(parts: list[streams.Part], again: Callable[[], list[streams.Part]], *, keep: bool) -> list[streams.Part]:
+    if keep:
+        return parts
+
+    def messages(index: int) -> Callable[[], Iterator[Message]]:
+        return lambda: again()[index].messages()
+
+    return [streams.Part(part.events, messages(index)) for index, part in enumerate(parts)]
+
+
+def _instagram_again(world: World, start: int) -> list[streams.Part]:
+    chunk = profiles.chunk(world, start)
+    return streams.instagram_parts(world, chunk, posts.of(world, chunk))
+
+
+def _youtube_again(world: World, start: int) -> list[streams.Part]:
+    chunk = channels.chunk(world, start)
+    return streams.youtube_parts(world, chunk, channels.video_table(world, chunk))
+
+
+def _publish(targets: Targets, parts: list[streams.Part], ledger: Ledger, say: Callable[[str], None]) -> int:
+    if targets.broker is None:
+        return 0
+    with ledger.step("publishing"):
+        streams.declare_queues(targets.broker)
+        total = sum(part.events for part in parts)
+        published = streams.publish(
+            (message for part in parts for message in part.messages()), total, targets.broker, say
+        )
+    ledger.count("events", published)
+    return published
