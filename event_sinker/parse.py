@@ -145,10 +145,8 @@ def _text(value: Any) -> str:
         return value
     if type(value) is int:
         return str(value)
-    if type(value) is float:
+    if type(value) is float or type(value) is orjson.Fragment:
         return orjson.dumps(value).decode()
-    if type(value) is orjson.Fragment:
-        return value.contents if isinstance(value.contents, str) else value.contents.decode()
     raise _Unfit(Reason.WRONG_TYPE, f"text or a number, not {_json_type(value)}")
 
 

@@ -1,0 +1,172 @@
+"""What one definition turns into: DDL, topology, settings; and the small parts around it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pika
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError, DataError, OperationalError
+from pika.spec import Basic
+from pydantic import ValidationError
+
+from event_sinker import schema
+from event_sinker.batch import Message
+from event_sinker.dead_letters import DeadLetter, properties_of
+from event_sinker.duplicates import RecentIds
+from event_sinker.errors import ErrorClass, classify, explain
+from event_sinker.events import EVENT_TYPES
+from event_sinker.main import main
+from event_sinker.parse import Poison, Reason
+from event_sinker.settings import Settings
+from event_sinker.topology import DELIVERY_LIMIT, queue_arguments
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("SINKER_")]:
+        monkeypatch.delenv(name)
+
+
+def test_scrape_requests_are_partitioned_by_month_and_sorted_by_flow() -> None:
+    ddl = schema.create_table(EVENT_TYPES["scrape_request_log"], "_e")
+    assert "PARTITION BY toYYYYMM(event_timestamp)\nORDER BY (platform, flow, event_timestamp)" in ddl
+
+
+@pytest.mark.parametrize("event", EVENT_TYPES.values(), ids=str)
+def test_every_table_is_idempotent_and_survives_a_power_cut(event) -> None:
+    ddl = schema.create_table(event, "_e")
+    assert "non_replicated_deduplication_window = 1000" in ddl
+    assert "fsync_after_insert = 1" in ddl
+    assert set(event.order_by) | {event.id_column, event.time_column} <= set(event.column_names)
+    assert not any(column.type.startswith("Nullable") for column in event.columns if column.name in event.order_by)
+
+
+def test_cluster_ddl_is_replicated() -> None:
+    ddl = schema.create_table(EVENT_TYPES["post_log"], "_e", cluster="main")
+    assert "ON CLUSTER `main`" in ddl
+    assert "ENGINE = ReplicatedMergeTree" in ddl
+    assert "replicated_deduplication_window = 1000" in ddl.replace("non_replicated", "")
+
+
+def test_queue_arguments() -> None:
+    assert queue_arguments(EVENT_TYPES["post_log"]) == {
+        "x-queue-type": "quorum",
+        "x-dead-letter-exchange": "dead.dx",
+        "x-dead-letter-routing-key": "post_log_events_q",
+        "x-delivery-limit": DELIVERY_LIMIT,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (DatabaseError("Code: 252", code=252), ErrorClass.RETRY),
+        (DatabaseError("Code: 241", code=241), ErrorClass.RETRY),
+        (DatabaseError("Code: 242", code=242), ErrorClass.RETRY),
+        (DatabaseError("Code: 319", code=319), ErrorClass.RETRY),
+        (OperationalError("connection refused"), ErrorClass.RETRY),
+        (ConnectionResetError(), ErrorClass.RETRY),
+        (DatabaseError("Code: 53", code=53), ErrorClass.DATA),
+        (DatabaseError("Code: 117", code=117), ErrorClass.DATA),
+        (DatabaseError("Code: 469", code=469), ErrorClass.DATA),
+        (DataError("cannot serialise"), ErrorClass.DATA),
+        (DatabaseError("Code: 60", code=60), ErrorClass.FATAL),
+        (DatabaseError("Code: 516", code=516), ErrorClass.FATAL),
+        (DatabaseError("Code: 9999", code=9999), ErrorClass.UNKNOWN),
+        (RuntimeError("?"), ErrorClass.UNKNOWN),
+    ],
+)
+def test_error_classes(error: Exception, expected: ErrorClass) -> None:
+    assert classify(error) is expected
+
+
+def test_a_missing_table_says_what_to_do() -> None:
+    assert "init-schema" in explain(DatabaseError("Unknown table", code=60))
+
+
+def test_recent_ids_remember_at_least_the_last_ones() -> None:
+    recent = RecentIds(100)
+    for start in range(0, 1000, 40):
+        recent.add(str(number) for number in range(start, start + 40))
+    assert all(str(number) in recent for number in range(900, 1000))
+    assert len(recent) <= 300
+    assert "0" not in recent
+
+
+def letter(**properties: object) -> DeadLetter:
+    method = Basic.Deliver("tag", 7, True, "beat.dx", "profile_log_events")
+    message = Message(b"body", method, pika.BasicProperties(**properties), 0.0)
+    return DeadLetter(message, Poison(Reason.BAD_TIME, "event_timestamp: expected ...", "event_timestamp"))
+
+
+def test_a_dead_letter_says_why_when_and_whence_and_keeps_its_headers() -> None:
+    properties = properties_of(
+        letter(headers={"x-trace": "abc", "x-delivery-count": 3}, message_id="m1", expiration="5", user_id="beat"),
+        EVENT_TYPES["profile_log"],
+        datetime(2026, 3, 1, 12, tzinfo=UTC),
+    )
+    assert properties.headers == {
+        "x-trace": "abc",
+        "x-stir-dead-reason": "bad_time",
+        "x-stir-dead-detail": "event_timestamp: expected ...",
+        "x-stir-dead-column": "event_timestamp",
+        "x-stir-dead-at": "2026-03-01T12:00:00.000+00:00",
+        "x-stir-event-type": "profile_log",
+        "x-stir-queue": "profile_log_events_q",
+        "x-stir-exchange": "beat.dx",
+        "x-stir-routing-key": "profile_log_events",
+        "x-stir-redelivered": True,
+        "x-stir-original-expiration": "5",
+        "x-stir-original-user_id": "beat",
+    }
+    assert (properties.message_id, properties.delivery_mode, properties.expiration) == ("m1", 2, None)
+
+
+def test_headers_too_large_to_send_again_are_left_behind() -> None:
+    properties = properties_of(letter(headers={"x": "y" * 120_000}), EVENT_TYPES["profile_log"], datetime.now(UTC))
+    assert "x" not in properties.headers
+    assert properties.headers["x-stir-dead-reason"] == "bad_time"
+
+
+def test_settings_name_what_is_wrong() -> None:
+    with pytest.raises(ValidationError, match="unknown event type.*known: profile_log"):
+        Settings(event_types="profile_log,nonsense")
+    with pytest.raises(ValidationError, match="at least twice batch_rows"):
+        Settings(prefetch=1500, batch_rows=1000)
+
+
+def test_time_trigger_by_event_type() -> None:
+    settings = Settings(batch_seconds_by_type={"post_log": 7})
+    assert settings.seconds(EVENT_TYPES["post_log"]) == 7
+    assert settings.seconds(EVENT_TYPES["profile_log"]) == 60
+    assert Settings().seconds(EVENT_TYPES["post_log"]) == 300
+    assert Settings(batch_seconds=2).seconds(EVENT_TYPES["post_log"]) == 2
+
+
+def test_check_config_masks_passwords(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SINKER_CLICKHOUSE_PASSWORD", "open-sesame")
+    monkeypatch.setenv("SINKER_EVENT_TYPES", "post_log, profile_log")
+    assert main(["check-config"]) == 0
+    output = capsys.readouterr().out
+    assert "open-sesame" not in output
+    assert "SINKER_CLICKHOUSE_PASSWORD=**********" in output
+    assert "SINKER_EVENT_TYPES=post_log,profile_log\n" in output
+
+
+def test_a_wrong_setting_is_named_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SINKER_RABBITMQ_PORT", "many")
+    assert main(["check-config"]) == 2
+    assert "SINKER_RABBITMQ_PORT: Input should be a valid integer" in capsys.readouterr().err
+
+
+def test_passwords_may_come_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    (tmp_path / "SINKER_RABBITMQ_PASSWORD").write_text("from-a-file\n")
+    monkeypatch.setenv("SINKER_SECRETS_DIR", str(tmp_path))
+    assert Settings.load().rabbitmq_password.get_secret_value() == "from-a-file"

@@ -1,0 +1,325 @@
+"""The service against a real RabbitMQ and a real ClickHouse, in good weather and with bad messages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import uuid
+from datetime import datetime
+
+import pika
+import pytest
+from pika.exceptions import ChannelClosedByBroker
+
+from event_sinker import schema
+from event_sinker.errors import SinkerError
+from event_sinker.events import EVENT_TYPES
+from event_sinker.writer import connect
+from tests.fault.sinker_process import REPOSITORY, SinkerWorld, profile_event, wait_until
+
+pytestmark = pytest.mark.integration
+
+
+def post_event(**changes: object) -> dict[str, object]:
+    return profile_event() | {"shortcode": "Cx1", "publish_time": "2026-01-05 08:00:00"} | changes
+
+
+def scrape_event(**changes: object) -> dict[str, object]:
+    return {
+        "event_id": str(uuid.uuid4()),
+        "scl_id": "18446744073709551615",
+        "platform": "YOUTUBE",
+        "flow": "refresh_yt_posts",
+        "params": {"hash": 18446744073709551615, "ids": ["a", "b"]},
+        "status": "FAILED",
+        "priority": 1,
+        "reason": None,
+        "event_timestamp": "2026-01-05T08:00:00.250000",
+        "picked_at": None,
+        "expires_at": "2026-01-05T09:00:00.123456",
+        "retry_count": 2,
+    } | changes
+
+
+def run_command(world: SinkerWorld, *arguments: str, **changes: object) -> subprocess.CompletedProcess[str]:
+    import os
+
+    values = world.settings.model_dump(exclude_unset=True) | changes
+    environment = dict(os.environ)
+    for name, value in values.items():
+        text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        environment[f"SINKER_{name.upper()}"] = ",".join(text) if isinstance(text, tuple) else str(text)
+    return subprocess.run(
+        [sys.executable, "-m", "event_sinker", *arguments],
+        cwd=REPOSITORY,
+        env=environment | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def all_types(world: SinkerWorld) -> SinkerWorld:
+    """A world in which every event type is served."""
+    world.settings = world.settings.model_copy(update={"event_types": ()})
+    with connect(world.settings) as client:
+        schema.apply(client, world.settings.served(), world.settings.clickhouse_database)
+    world.declare()
+    return world
+
+
+def test_every_type_is_stored_as_sent(all_types: SinkerWorld) -> None:
+    world = all_types
+    profile = profile_event(handle=None, dimensions={"bio": "a\"b\\c\n😀 \u0000", "n": 18446744073709551615})
+    post = post_event(profile_id=17841400000000001, publish_time=None, event_timestamp="2026-01-05 23:59:59")
+    scrape = scrape_event()
+    world.start()
+    world.publish([profile], "profile_log")
+    world.publish([post], "post_log")
+    world.publish([scrape], "scrape_request_log")
+
+    before = int(time.time())
+    wait_until(lambda: all(world.rows(event.table) == 1 for event in EVENT_TYPES.values()))
+
+    columns = "handle, dimensions, metrics, toUnixTimestamp(insert_timestamp)"
+    ((handle, dimensions, metrics, inserted),) = world.query(f"SELECT {columns} FROM DB.profile_log_events")
+    assert handle is None
+    assert dimensions == '{"bio":"a\\"b\\\\c\\n😀 \\u0000","n":18446744073709551615}'
+    assert metrics == '{"followers":1234,"following":56}'
+    assert abs(inserted - before) < 30
+
+    columns = "profile_id, publish_time, toString(event_timestamp, 'UTC')"
+    assert world.query(f"SELECT {columns} FROM DB.post_log_events") == [
+        ("17841400000000001", None, "2026-01-05 23:59:59")
+    ]
+
+    columns = (
+        "scl_id, params, reason, picked_at, retry_count, toString(event_timestamp, 'UTC'), toString(expires_at, 'UTC')"
+    )
+    assert world.query(f"SELECT {columns} FROM DB.scrape_request_log_events") == [
+        (
+            18446744073709551615,
+            '{"hash":18446744073709551615,"ids":["a","b"]}',
+            None,
+            None,
+            2,
+            "2026-01-05 08:00:00",
+            "2026-01-05 09:00:00",
+        )
+    ]
+
+
+def test_poison_is_set_aside_alone_and_the_rest_flows(world: SinkerWorld) -> None:
+    poison = {
+        b"": "empty",
+        b'{"event_id": "x"': "broken_json",
+        b'{"event_id": "x"}': "missing_key",
+        b"\xff\xfe": "invalid_utf8",
+        b"[]": "not_an_object",
+        b'"' + b"x" * 200_000 + b'"': "oversize",
+    }
+    bad_types = {
+        "wrong_type": profile_event(handle=["a"]),
+        "bad_time": profile_event(event_timestamp="yesterday"),
+        "out_of_range": profile_event(event_timestamp="1999-01-01 00:00:00"),
+    }
+    sinker = world.start(max_message_bytes=100_000)
+    headers = pika.BasicProperties(delivery_mode=2, headers={"trace": "t-1"}, message_id="m-1")
+    world.send(50)
+    world.publish(poison, properties=headers)
+    world.publish(bad_types.values(), properties=headers)
+    world.send(50)
+
+    world.assert_each_stored_once(dead=[event["event_id"] for event in bad_types.values()])
+    letters = world.dead()
+    assert len(letters) == 9
+    assert {body: found["x-stir-dead-reason"] for found, body, _ in letters[:6]} == poison
+    assert [found["x-stir-dead-reason"] for found, _, _ in letters[6:]] == list(bad_types)
+    for found, _, properties in letters:
+        assert found["trace"] == "t-1"
+        assert properties.message_id == "m-1"
+        assert datetime.fromisoformat(found["x-stir-dead-at"]).tzinfo is not None
+        assert found["x-stir-routing-key"] == "profile_log_events"
+    assert sinker.metric("sinker_dead_letters_total") == 9
+
+
+def test_a_row_that_clickhouse_refuses_is_found_and_the_others_are_stored(world: SinkerWorld) -> None:
+    """The parser cannot know every constraint of the table: the block is halved until the row stands alone."""
+    database = world.settings.clickhouse_database
+    with connect(world.settings) as client:
+        client.command(f"ALTER TABLE {database}.profile_log_events ADD CONSTRAINT c CHECK profile_id != 'refused'")
+    sinker = world.start(batch_seconds=2)
+    refused = profile_event(profile_id="refused")
+    world.send(33)
+    world.publish([refused])
+    world.send(33)
+    world.assert_each_stored_once(dead=[refused["event_id"]])
+    ((headers, _, _),) = world.dead()
+    assert headers["x-stir-dead-reason"] == "refused_by_clickhouse"
+    assert "constraint" in headers["x-stir-dead-detail"].lower()
+    assert sinker.metric("sinker_bisections_total") > 0
+
+
+def test_when_every_row_is_refused_the_sinker_stops_and_keeps_the_messages(world: SinkerWorld) -> None:
+    database = world.settings.clickhouse_database
+    with connect(world.settings) as client:
+        client.command(f"ALTER TABLE {database}.profile_log_events ADD CONSTRAINT c CHECK profile_id = 'none'")
+    sinker = world.start(batch_seconds=1)
+    world.send(30)
+    assert sinker.process.wait(30) == 3
+    assert "refuses every one of" in sinker.messages()[-1]
+    with connect(world.settings) as client:
+        client.command(f"ALTER TABLE {database}.profile_log_events DROP CONSTRAINT c")
+    world.start()
+    world.assert_each_stored_once()
+
+
+def test_a_missing_table_stops_the_sinker_with_the_remedy(world: SinkerWorld) -> None:
+    with connect(world.settings) as client:
+        client.command(f"DROP TABLE {world.settings.clickhouse_database}.profile_log_events SYNC")
+    sinker = world.start()
+    world.send(10)
+    assert sinker.process.wait(30) == 3
+    assert "init-schema" in sinker.messages()[-1]
+
+    assert run_command(world, "init-schema", clickhouse_stage_database="").returncode == 0
+    world.start()
+    world.assert_each_stored_once()
+
+
+def test_repeated_events_are_stored_once(world: SinkerWorld) -> None:
+    """The publisher sends an event again with the same id: in one batch, and in a later one of the same process."""
+    sinker = world.start()
+    event = profile_event()
+    world.publish([event, event, event])
+    wait_until(lambda: sinker.metric("sinker_messages_acknowledged_total") == 3)
+    world.publish([event])
+    wait_until(lambda: sinker.metric("sinker_messages_acknowledged_total") == 4)
+    world.assert_each_stored_once()
+    assert sinker.metric("sinker_duplicates_dropped_total") == 3
+
+
+def test_two_events_that_differ_only_in_their_id_are_two(world: SinkerWorld) -> None:
+    world.start()
+    event = profile_event()
+    world.publish([event, event | {"event_id": str(uuid.uuid4())}])
+    world.assert_each_stored_once()
+
+
+def test_late_events_of_many_months_fit_into_one_insert(world: SinkerWorld) -> None:
+    """ClickHouse refuses an insert into more than 100 partitions unless told otherwise."""
+    world.start(batch_seconds=2)
+    world.publish(
+        profile_event(event_timestamp=f"{2012 + month // 12}-{1 + month % 12:02}-15 00:00:00") for month in range(150)
+    )
+    world.assert_each_stored_once()
+
+
+def test_the_batch_grows_while_an_insert_is_in_flight(world: SinkerWorld, clickhouse_proxy) -> None:
+    sinker = world.start(clickhouse_http_port=clickhouse_proxy.port, batch_rows=100)
+    world.send(100)
+    wait_until(lambda: world.rows() == 100)
+    clickhouse_proxy.hold_replies()
+    world.send(100)
+    wait_until(lambda: clickhouse_proxy.bytes_held["reply"] > 0)
+    world.send(900)
+    wait_until(lambda: sinker.metric("sinker_buffer_rows") + sinker.metric("sinker_in_flight_rows") == 1000)
+    clickhouse_proxy.release()
+    world.assert_each_stored_once()
+    batches = [entry["rows"] for entry in sinker.log() if entry["message"] == "batch stored"]
+    assert batches[-1] >= 900
+
+
+def test_a_queue_with_other_arguments_is_an_error_that_says_how_to_migrate(world: SinkerWorld) -> None:
+    with world.connection() as connection:
+        channel = connection.channel()
+        channel.queue_delete("profile_log_events_q")
+        channel.queue_declare("profile_log_events_q", durable=True)
+    sinker = world.start(wait=False)
+    assert sinker.process.wait(30) == 3
+    last = sinker.messages()[-1]
+    assert "queue profile_log_events_q exists with other arguments" in last
+    assert "To migrate without loss" in last
+
+
+def test_a_table_with_another_partition_key_is_refused(world: SinkerWorld) -> None:
+    database = world.settings.clickhouse_database
+    event = EVENT_TYPES["profile_log"]
+    with connect(world.settings) as client:
+        client.command(f"DROP TABLE {database}.profile_log_events SYNC")
+        ddl = schema.create_table(event, database).replace("toYYYYMM(event_timestamp)", "toYYYYMMDD(event_timestamp)")
+        client.command(ddl)
+        with pytest.raises(SinkerError, match="partition key.*RENAME TABLE"):
+            schema.apply(client, [event], database)
+
+
+def test_init_schema_brings_an_older_table_up_to_date(world: SinkerWorld) -> None:
+    """A table of the old design: no deduplication window, no retry_count, no batch id. Its rows stay."""
+    database = world.settings.clickhouse_database
+    event = EVENT_TYPES["scrape_request_log"]
+    old = ", ".join(f"{column.name} {column.type}" for column in event.columns if column.name in scrape_event())
+    with connect(world.settings) as client:
+        client.command(f"DROP TABLE IF EXISTS {database}.{event.table} SYNC")
+        client.command(
+            f"CREATE TABLE {database}.{event.table} ({old.replace('retry_count Nullable(Int32), ', '')}, "
+            f"insert_timestamp DateTime) ENGINE = MergeTree "
+            f"PARTITION BY {event.partition_by} ORDER BY ({', '.join(event.order_by)})"
+        )
+        client.command(f"INSERT INTO {database}.{event.table} (event_id, event_timestamp) VALUES ('old', now())")
+        changes = schema.apply(client, [event], database)
+        assert any("retry_count" in change for change in changes)
+        assert any("non_replicated_deduplication_window = 1000" in change for change in changes)
+        assert schema.apply(client, [event], database) == []
+        assert client.query(f"SELECT event_id, retry_count FROM {database}.{event.table}").result_rows == [("old", None)]
+
+
+def test_status_and_dead_letter_list(world: SinkerWorld) -> None:
+    world.start()
+    world.publish([profile_event(), b"{"])
+    wait_until(lambda: world.rows() == 1 and world.depth("profile_log_events_q.dead") == 1)
+    status = run_command(world, "status", "--json")
+    assert status.returncode == 0, status.stderr
+    assert '"event_type":"profile_log","waiting":0,"consumers":1,"dead":1,"rows":1' in status.stdout
+    for _ in range(2):  # listing takes nothing away
+        listing = run_command(world, "dlq", "list", "profile_log")
+        assert listing.returncode == 0, listing.stderr
+        assert "broken_json" in listing.stdout
+    assert world.depth("profile_log_events_q.dead") == 1
+
+
+def test_health_endpoints(world: SinkerWorld, clickhouse_proxy) -> None:
+    sinker = world.start(clickhouse_http_port=clickhouse_proxy.port)
+    assert sinker.get("/livez").json()["ok"] is True
+    assert sinker.get("/readyz").json() == {
+        "ok": True,
+        "subscribed": {"profile_log_events_q": True},
+        "clickhouse": True,
+    }
+    assert "sinker_rows_inserted_total" in sinker.get("/metrics").text
+    clickhouse_proxy.refuse(True)
+    wait_until(lambda: sinker.get("/readyz").status_code == 503)
+    assert sinker.get("/livez").status_code == 200
+    assert sinker.get("/nothing").status_code == 404
+
+
+def test_logs_are_json_and_hold_no_event(world: SinkerWorld) -> None:
+    sinker = world.start()
+    world.publish([profile_event(handle="private-name"), profile_event(handle=["private-name"])])
+    wait_until(lambda: "batch stored" in sinker.messages())
+    text = sinker.log_path.read_text()
+    assert len(sinker.log()) == len(text.splitlines())
+    assert "private-name" not in text
+    entry = next(entry for entry in sinker.log() if entry["message"] == "batch stored")
+    assert entry["queue"] == "profile_log_events_q"
+    assert entry["rows"] == 1
+    assert {"bytes", "ms", "batch_id"} <= set(entry)
+    password = world.settings.clickhouse_password.get_secret_value()
+    assert password not in text
+
+
+def test_the_sinker_leaves_queues_of_other_types_alone(world: SinkerWorld) -> None:
+    world.start()
+    with world.connection() as connection, pytest.raises(ChannelClosedByBroker, match="NOT_FOUND"):
+        connection.channel().queue_declare("post_log_events_q", passive=True)

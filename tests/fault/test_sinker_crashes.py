@@ -1,0 +1,123 @@
+"""The sinker dies at the worst moments; the count at the end is the promise."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fault.sinker_process import SinkerWorld, wait_until
+from tests.fault.tcp_proxy import TcpProxy
+
+pytestmark = pytest.mark.integration
+
+
+def test_killed_before_the_insert(world: SinkerWorld) -> None:
+    sinker = world.start(batch_seconds=600, batch_rows=5000)
+    world.send(700)
+    wait_until(lambda: sinker.metric("sinker_buffer_rows") == 700)
+    sinker.kill()
+    assert world.rows() == 0
+
+    world.start()
+    world.assert_each_stored_once()
+
+
+def test_killed_after_the_insert_and_before_the_acknowledgement(
+    world: SinkerWorld, clickhouse_proxy: TcpProxy
+) -> None:
+    sinker = world.start_and_store_one(clickhouse_http_port=clickhouse_proxy.port)
+    clickhouse_proxy.hold_replies()
+    world.send(700)
+    wait_until(lambda: world.rows() > 1, what="rows stored, reply held back")
+    stored = world.rows()
+    sinker.kill()
+
+    second = world.start()
+    world.assert_each_stored_once()
+    assert second.metric("sinker_duplicates_dropped_total") >= stored - 1
+
+
+def test_killed_while_clickhouse_still_executes_the_insert(world: SinkerWorld, clickhouse_proxy: TcpProxy) -> None:
+    """The request is complete but its last bytes reach ClickHouse only after the successor has subscribed."""
+    sinker = world.start_and_store_one(clickhouse_http_port=clickhouse_proxy.port)
+    clickhouse_proxy.hold_requests()
+    world.send(300)
+    wait_until(lambda: clickhouse_proxy.bytes_held["request"] > 0)
+    sinker.kill()
+
+    world.start(redelivery_settle_seconds=2)
+    clickhouse_proxy.release()
+    world.assert_each_stored_once()
+
+
+def test_killed_after_the_acknowledgement(world: SinkerWorld) -> None:
+    sinker = world.start()
+    world.send(300)
+    wait_until(lambda: sinker.metric("sinker_messages_acknowledged_total") == 300)
+    sinker.kill()
+
+    second = world.start()
+    world.assert_each_stored_once()
+    assert second.metric("sinker_messages_consumed_total") == 0
+
+
+def test_killed_again_and_again_under_load(world: SinkerWorld) -> None:
+    for _ in range(4):
+        sinker = world.start(batch_rows=100, prefetch=400)
+        world.send(600)
+        sinker.kill()
+    world.start()
+    world.assert_each_stored_once()
+
+
+def test_two_sinkers_on_one_queue_and_one_dies(world: SinkerWorld, clickhouse_proxy: TcpProxy) -> None:
+    dying = world.start(clickhouse_http_port=clickhouse_proxy.port, batch_rows=50, prefetch=200)
+    other = world.start(batch_rows=50, prefetch=200)
+    world.send(500)
+    wait_until(lambda: world.rows() == 500)
+    clickhouse_proxy.hold_replies()
+    world.send(500)
+    wait_until(lambda: clickhouse_proxy.bytes_held["reply"] > 0, what="an insert whose reply is held back")
+    dying.kill()
+    world.send(200)
+
+    world.assert_each_stored_once()
+    assert other.metric("sinker_duplicates_dropped_total") > 0
+    assert dying.process.returncode == -9
+
+
+def test_sigterm_under_load_drains_and_exits_0(world: SinkerWorld) -> None:
+    sinker = world.start(batch_seconds=600, batch_rows=5000)
+    world.send(800)
+    wait_until(lambda: sinker.metric("sinker_buffer_rows") > 0)
+    assert sinker.terminate() == 0
+    assert world.rows() == 800 - world.depth("profile_log_events_q") > 0
+
+    world.start()
+    world.assert_each_stored_once()
+
+
+def test_sigterm_while_clickhouse_is_away_ends_after_the_grace_period(
+    world: SinkerWorld, clickhouse_proxy: TcpProxy
+) -> None:
+    sinker = world.start(clickhouse_http_port=clickhouse_proxy.port, shutdown_grace_seconds=2)
+    clickhouse_proxy.refuse(True)
+    world.send(200)
+    wait_until(lambda: sinker.metric("sinker_retries_total") > 0)
+    assert sinker.terminate(within=10) == 0
+    assert "grace period over: messages that are not stored return to RabbitMQ" in sinker.messages()
+
+    world.start()
+    world.assert_each_stored_once()
+
+
+def test_a_second_sigterm_stops_at_once(world: SinkerWorld, clickhouse_proxy: TcpProxy) -> None:
+    sinker = world.start_and_store_one(clickhouse_http_port=clickhouse_proxy.port, shutdown_grace_seconds=60)
+    clickhouse_proxy.hold_replies()
+    world.send(200)
+    wait_until(lambda: sinker.metric("sinker_in_flight_rows") > 0)
+    sinker.process.terminate()
+    wait_until(lambda: "draining" in sinker.messages())
+    assert sinker.terminate(within=3) == 143
+
+    world.start()
+    world.assert_each_stored_once()
