@@ -46,7 +46,7 @@ class SinkerService(Service):
         return f"http://{HOST}:{self.settings.port('sinker')}"
 
     def command(self) -> list[str | Path]:
-        return [sys.executable, "-m", "event_sinker", "run"]
+        return [sys.executable, "-m", "event_sinker", "run", "--init-schema"]
 
     def environment(self) -> dict[str, str]:
         return base_environment(self.settings) | environment(self.settings, self.secrets)
