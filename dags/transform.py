@@ -121,6 +121,24 @@ with tier(
 
 
 with tier(
+    "dbt_collections",
+    tag="collections",
+    schedule="*/30 * * * *",
+    limit=180,
+    pool=FREQUENT,
+    purpose="""Build collections and their posts, from which the scrape requests for collection posts are chosen. It
+    pauses
+    from 19:00 to 22:00 UTC, while dbt_daily works; a run started by hand does not pause.""",
+    inputs="`coffee_replica`, staging models of dbt_core.",
+    outputs="Models tagged `collections` in database `dbt`.",
+):
+    outside_evening_pause = ShortCircuitOperator(
+        task_id="outside_evening_pause", python_callable=EVENING_PAUSE.check, pool="default_pool"
+    )
+    outside_evening_pause >> dbt_run("collections")
+
+
+with tier(
     "dbt_daily",
     tag="daily",
     schedule="0 19 * * *",

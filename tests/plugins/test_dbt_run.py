@@ -40,7 +40,7 @@ pytestmark = pytest.mark.integration
 def project(
     tmp_path: Path, clickhouse: Any, clickhouse_service: Any, connection: Callable[..., None], monkeypatch: Any
 ) -> Any:
-    """The project in a folder of its own, the platform's own profiles.yml, an empty database `dbt`; returns a client."""
+    """The project in its own folder, the platform's profiles.yml, an empty database `dbt`; returns a client."""
     profiles = Path(__file__).parents[2] / "gcc_social" / "profiles.yml"
     (tmp_path / "dbt_project.yml").write_text(PROJECT)
     (tmp_path / "profiles.yml").write_text(profiles.read_text())
