@@ -44,6 +44,8 @@ class ClickHouseError(Exception):
         match = _ENGINE_MESSAGE.search(text)
         if match is None:
             return cls(1001, text or type(error).__name__, "STD_EXCEPTION")
+        while (inner := _ENGINE_MESSAGE.match(match.group(2))) is not None:  # the engine wraps some errors twice
+            match = inner
         message = _VERSION.sub("", match.group(2)).rstrip()
         name = _NAME.search(message)
         if name is None:

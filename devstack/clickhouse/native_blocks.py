@@ -1,7 +1,7 @@
 """Blocks in Native format: where they and their columns begin and end, and the names of their types.
 
-The engine writes Native as for the oldest clients, which knew no time zone in a type: `DateTime('Asia/Kolkata')` becomes
-`DateTime`. `restore_zones` puts the names back.
+The engine writes Native as for the oldest clients, which knew no time zone in a type: DateTime('Asia/Kolkata') becomes
+DateTime. `restore_zones` puts the names back.
 """
 
 from __future__ import annotations

@@ -199,14 +199,7 @@ class NativeConnection:
             return
         self._wire.write_header(insert_columns(session, statement))
         self._wire.flush()
-        blocks = self._blocks()
-        try:
-            outcome = session.insert(statement, "Native", blocks)
-        except ClickHouseError:
-            for _ in blocks:  # the client sends all of its rows before it reads the answer
-                pass
-            raise
-        self._wire.write_progress(outcome)
+        self._wire.write_progress(session.insert(statement, "Native", self._blocks()))
 
     def _blocks(self) -> Iterator[bytes]:
         while block := self._wire.read_block():

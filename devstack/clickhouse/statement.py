@@ -41,9 +41,9 @@ class Kind(Enum):
 class Statement:
     """One statement.
 
-    `text` is what the engine runs: without its FORMAT clause for SELECT and ANSWER, and only the head before FORMAT
-    or VALUES for INSERT. `format` is the format named by the statement. `data_at` is the offset, in the bytes that
-    were parsed, of the first byte of an INSERT's rows. `words` are the first two words in upper case.
+    `text` is what the engine runs: without its FORMAT clause for SELECT and ANSWER, and for INSERT only the target,
+    with a SETTINGS clause apart in `settings`. `format` is the format named by the statement. `data_at` is the offset,
+    in the bytes that were parsed, of the first byte of an INSERT's rows. `words` are the first two words in upper case.
     """
 
     kind: Kind
@@ -51,6 +51,7 @@ class Statement:
     format: str | None = None
     data_at: int = 0
     words: tuple[str, ...] = ()
+    settings: str = ""
 
     @property
     def changes_session(self) -> bool:
@@ -148,15 +149,17 @@ def _format_clause(tokens: list[_Token]) -> tuple[int, int, str | None]:
 
 def _parse_insert(sql: bytes, head: str) -> Statement | None:
     """An INSERT with rows of its own; None for INSERT ... SELECT."""
-    tokens = _tokens(head)
     name_is_next = False
     previous: _Token | None = None
-    words: list[str] = []
-    for token in tokens:
-        words.append(token.top_word)
+    settings_at: int | None = None
+
+    def insert(end: int, format: str | None, data_at: int) -> Statement:
+        cut = end if settings_at is None else settings_at
+        return Statement(Kind.INSERT, _text(sql[:cut]), format, data_at, ("INSERT", "INTO"), _text(sql[cut:end]))
+
+    for token in _tokens(head):
         if previous is not None and previous.top_word == "FORMAT" and token.kind == "word":
-            data_at = _AFTER_FORMAT.match(sql, token.end).end()
-            return Statement(Kind.INSERT, _text(sql[: previous.start]), token.text, data_at, ("INSERT", "INTO"))
+            return insert(previous.start, token.text, _AFTER_FORMAT.match(sql, token.end).end())
         word = token.top_word
         is_name = name_is_next or (previous is not None and previous.text == ".")
         name_is_next = word in {"INTO", "TABLE", "FUNCTION"}
@@ -164,11 +167,15 @@ def _parse_insert(sql: bytes, head: str) -> Statement | None:
             previous = None if token.kind == "word" else token
             continue
         if word == "VALUES":
-            return Statement(Kind.INSERT, _text(sql[: token.start]), "Values", token.end, ("INSERT", "INTO"))
-        if word in {"SELECT", "WITH", "INFILE", "WATCH"} or (token.depth == 1 and token.text.upper() == "SELECT"):
+            return insert(token.start, "Values", token.end)
+        if word == "INFILE":
+            raise ClickHouseError(78, "Query has infile and was send directly to server", "UNKNOWN_TYPE_OF_QUERY")
+        if word in {"SELECT", "WITH", "WATCH"} or (token.depth == 1 and token.text.upper() == "SELECT"):
             return None
+        if word == "SETTINGS" and settings_at is None:
+            settings_at = token.start
         previous = token
-    return Statement(Kind.INSERT, _text(sql), None, len(sql), ("INSERT", "INTO"))
+    return insert(len(sql), None, len(sql))
 
 
 def _refuse_engines(tokens: list[_Token]) -> None:
