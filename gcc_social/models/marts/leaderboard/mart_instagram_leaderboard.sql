@@ -18,7 +18,6 @@ with
             entries.country as country,
             entries.profile_type as profile_type,
             entries.views as views,
-            entries.prev_views as prev_views,
             entries.ia_views as ia_views,
             entries.yt_views as yt_views,
             entries.followers as followers,
@@ -36,6 +35,7 @@ with
             entries.avg_comments as avg_comments,
             entries.engagement_rate as engagement_rate,
             entries.enabled as enabled,
+            entries.prev_views as prev_views,
             {{ ranked_columns(metrics) }}
         from ranked
         inner join entries on entries.month = ranked.month and entries.platform_id = ranked.platform_id
