@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import socket
 
 import psutil
 
 from devstack.errors import StackError
-from devstack.settings import HOST
+from devstack.settings import HOST, PORT_OFFSETS
 
 
 def is_free(port: int) -> bool:
@@ -19,6 +20,15 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def free_port_base() -> int:
+    """A STIR_STACK_PORT_BASE, below the range of outgoing connections, at which every port of the stack is free."""
+    for _ in range(200):
+        base = random.randrange(10_000, 20_000)  # noqa: S311 -- no secret
+        if all(is_free(base + offset) for offset in PORT_OFFSETS.values()):
+            return base
+    raise StackError("There is no range of free ports between 10000 and 21000.")
 
 
 def answers(port: int, seconds: float = 1.0) -> bool:

@@ -6,7 +6,6 @@ All live in one temporary folder on ports of their own, for one test session; no
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.ports import is_free
+from devstack.ports import free_port_base
 from devstack.services import (
     ClickHouseService,
     PostgresService,
@@ -23,19 +22,10 @@ from devstack.services import (
     SlackService,
     SshdService,
 )
-from devstack.settings import PORT_OFFSETS, StackSettings
+from devstack.settings import StackSettings
 
 for name in [name for name in os.environ if name.startswith("STIR_STACK_")]:
     del os.environ[name]  # a developer's own stack is not the tests' stack
-
-
-def free_port_base() -> int:
-    """A number below the range of outgoing connections at which every offset of the stack is free."""
-    for _ in range(200):
-        base = random.randrange(10_000, 20_000)  # noqa: S311 -- no secret
-        if all(is_free(base + offset) for offset in PORT_OFFSETS.values()):
-            return base
-    raise RuntimeError("no free ports between 10000 and 21000")
 
 
 @pytest.fixture(scope="session")

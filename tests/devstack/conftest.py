@@ -1,0 +1,64 @@
+"""Fixtures of the tests of the local stack itself: a home and ports of their own for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from devstack.ports import free_port_base
+from devstack.processes import MARK
+from devstack.settings import REPOSITORY, StackSettings
+
+Devstack = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def own_settings() -> Iterator[StackSettings]:
+    """Settings of a stack for one test. Whatever it left running is ended with it."""
+    parent = Path(tempfile.mkdtemp(prefix="stir-test-"))
+    parent.chmod(0o711)
+    settings = StackSettings(home=parent / "stack", port_base=free_port_base(), ports={})
+    yield settings
+    for process in processes_of(settings.home):
+        process.kill()
+    shutil.rmtree(parent, ignore_errors=True)
+
+
+@pytest.fixture
+def devstack(own_settings: StackSettings) -> Devstack:
+    """Runs `python -m devstack <arguments>` on this test's stack."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "devstack", *arguments],
+            cwd=REPOSITORY,
+            env={**os.environ, **own_settings.variables(), **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=240,
+        )
+
+    return run
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Every process of the stack in this home, PostgreSQL's by their working directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            inside = process.cwd().startswith(str(home.resolve()))
+            if inside or process.environ().get(MARK, "").startswith(f"{home}:"):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
