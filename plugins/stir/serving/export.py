@@ -1,7 +1,7 @@
 """Export of a mart to one S3 object, by ClickHouse itself.
 
 Rules for values that PostgreSQL cannot hold, the same in both formats:
-- text: U+0000 is removed; each invalid UTF-8 sequence (a lone surrogate among them) becomes U+FFFD;
+- text: U+0000 is removed; a run of invalid UTF-8 (lone surrogates among it) becomes one U+FFFD;
 - JSON: the escape of U+0000 is removed, the escape of a lone surrogate becomes the escape of U+FFFD;
 - floating point: NaN and infinity become NULL.
 How many values they touched is counted in the manifest. Whole numbers, dates and NULLs pass unchanged.

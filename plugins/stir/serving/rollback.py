@@ -1,0 +1,44 @@
+"""Putting the previous generation back, guarded like a publish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stir.serving import guards, swap
+from stir.serving.catalog import blocking_dependents, column_types, relation_exists
+from stir.serving.manifest import PublishRefused
+from stir.serving.naming import RunNames
+from stir.serving.swap import SwapOutcome
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+
+def roll_back(
+    connection: psycopg2.extensions.connection, names: RunNames, *, patience: float, accept_fewer_rows: bool = False
+) -> SwapOutcome:
+    """Exchange the live table and its backup in one transaction; doing it twice ends where it began.
+
+    Raises PublishRefused when there is no backup, its columns are not the live table's, its key is not unique and not null,
+    something on the live table would be left behind, or it has too few rows (`accept_fewer_rows` skips the share guard only).
+    """
+    target = names.target
+
+    def check(cursor: psycopg2.extensions.cursor) -> int:
+        if not relation_exists(cursor, target.backup):
+            raise PublishRefused(f"{target.name} has no previous generation: there is no table {target.backup}")
+        live, backup = column_types(cursor, target.name), column_types(cursor, target.backup)
+        if live != backup:
+            differing = sorted(name for name in live.keys() | backup.keys() if live.get(name) != backup.get(name))
+            raise PublishRefused(f"{target.backup} has other columns than {target.name}: {', '.join(differing)}")
+        rows, live_rows = guards.count(cursor, target.backup), guards.count(cursor, target.name)
+        problems = guards.size_problems(target, rows, 0 if accept_fewer_rows else live_rows)
+        nulls = guards.key_nulls(cursor, target, target.backup)
+        duplicates, example = guards.key_duplicates(cursor, target, target.backup)
+        if nulls or duplicates:
+            problems.append(f"key: {nulls:,} rows with NULL, {duplicates:,} duplicates {example}".rstrip())
+        problems += [f"dependents: {blocker}" for blocker in blocking_dependents(cursor, target.name)]
+        guards.refuse(target, problems)
+        return rows
+
+    return swap.roll_back(connection, names, check, patience=patience)

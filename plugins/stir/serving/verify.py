@@ -1,0 +1,101 @@
+"""Comparing a mart in ClickHouse with the live table in PostgreSQL: rows, sums over every exported column, sampled rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stir.serving.declaration import Column, Form, Target
+from stir.serving.export import cleaned
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+WHOLE_NUMBERS = ("bigint", "integer")
+Query = Callable[[str], Sequence[Sequence[Any]]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both sides' figures by name, and the differences as sentences. `sampled` is how many rows were compared value by value."""
+
+    rows: int
+    sampled: int
+    differences: list[str] = field(default_factory=list)
+
+
+def compare(target: Target, query: Query, connection: psycopg2.extensions.connection, sample: int = 200) -> Comparison:
+    """Compare the mart (through `query`) with the live table.
+
+    Sums: of whole numbers exactly, of texts their characters, of every column its non-NULL values.
+    """
+    figures = [("rows", "count()", "count(*)")]
+    for column in target.exported:
+        figures.append(
+            (f"non-null {column.name}", f"countIf(isNotNull({cleaned(column)}))", f"count({column.name})")
+        )
+        if column.postgres in WHOLE_NUMBERS:
+            figures.append(
+                (f"sum {column.name}", f"toString(sum(toInt128({column.source})))", f"sum({column.name})::text")
+            )
+        elif column.form is Form.TEXT:
+            figures.append(
+                (f"characters {column.name}", f"sum(lengthUTF8({cleaned(column)}))", f"sum(length({column.name}))")
+            )
+    mart = query(f"select {', '.join(figure[1] for figure in figures)} from {target.mart}")[0]
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"select {', '.join(figure[2] for figure in figures)} from {target.name}")
+        live = cursor.fetchone()
+    differences = [
+        f"{name}: {theirs} in {target.mart}, {ours} in {target.name}"
+        for (name, _, _), theirs, ours in zip(figures, mart, live, strict=True)
+        if (theirs or 0) != (ours or 0) and str(theirs or 0) != str(ours or 0)
+    ]
+    sampled, unlike = _compare_sample(target, query, connection, sample)
+    return Comparison(int(live[0]), sampled, differences + unlike)
+
+
+def _compare_sample(
+    target: Target, query: Query, connection: psycopg2.extensions.connection, size: int
+) -> tuple[int, list[str]]:
+    """Rows chosen by a hash of their key in ClickHouse, value by value."""
+    compared = [column for column in target.exported if column.form is not Form.JSON]
+    values = ", ".join(f"{_comparable(column)} as c{number}" for number, column in enumerate(compared))
+    key = [number for number, column in enumerate(compared) if column.name in target.key]
+    order = f"sipHash64({', '.join(f'`{name}`' for name in target.key)})"
+    mart = {
+        tuple(row[number] for number in key): row
+        for row in query(f"select {values} from {target.mart} order by {order} limit {size}")
+    }
+    names = ", ".join(_comparable_in_postgres(column) for column in compared)
+    names_of_key = ", ".join(_comparable_in_postgres(compared[number]) for number in key)
+    with connection, connection.cursor() as cursor:
+        live = {}
+        if mart:
+            cursor.execute(f"select {names} from {target.name} where ({names_of_key}) in %s", (tuple(mart),))
+            live = {tuple(row[number] for number in key): row for row in cursor.fetchall()}
+    differences = []
+    for identity, row in mart.items():
+        other = live.get(identity)
+        if other is None:
+            differences.append(f"row {' / '.join(map(str, identity))} is missing in {target.name}")
+            continue
+        differences += [
+            f"row {' / '.join(map(str, identity))}: {column.name} is {theirs!r} in the mart, {ours!r} in {target.name}"
+            for column, theirs, ours in zip(compared, row, other, strict=True)
+            if theirs != ours
+        ]
+    return len(mart), differences
+
+
+def _comparable(column: Column) -> str:
+    if column.postgres in ("timestamp", "timestamptz"):
+        return f"toString(toDateTime64({cleaned(column)}, 6, 'UTC'))"
+    return f"toString({cleaned(column)})" if column.postgres == "date" else cleaned(column)
+
+
+def _comparable_in_postgres(column: Column) -> str:
+    if column.postgres in ("timestamp", "timestamptz"):
+        return f"to_char({column.name}, 'YYYY-MM-DD HH24:MI:SS.US')"
+    return f"{column.name}::text" if column.postgres == "date" else column.name

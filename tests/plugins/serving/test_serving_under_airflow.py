@@ -1,0 +1,74 @@
+"""The DAG under Airflow itself: dependencies, XComs, templates, teardowns and run states, with all servers real."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAM = """
+import json, sys
+sys.path[:0] = [{dags!r}, {plugins!r}]
+import airflow.utils.db as db
+db.initdb()
+from airflow.models.dagbag import DagBag
+from airflow.models.pool import Pool
+from airflow.utils.session import create_session
+with create_session() as session:
+    Pool.create_or_update_pool("serving", 2, "", False, session=session)
+import serving
+dag = serving.sync_leaderboard_prod
+dag.get_task("manifest").retries = 0
+run = dag.test(run_conf=None)
+states = {{ti.task_id: str(ti.state) for ti in run.get_task_instances()}}
+print("RESULT " + json.dumps({{"run": str(run.state), "tasks": states}}))
+"""
+
+
+def run_dag(tmp_path: Path) -> dict:
+    """Run the DAG once by `dag.test()` in a process of its own, against a metadata database of its own."""
+    code = PROGRAM.format(dags=str(ROOT / "dags"), plugins=str(ROOT / "plugins"))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={
+            **os.environ,
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=tmp_path,
+        check=False,
+    )
+    found = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    assert found, done.stdout[-3000:] + done.stderr[-3000:]
+    return json.loads(found[-1].removeprefix("RESULT "))
+
+
+def test_successful_run_then_refused_run(publishing, tmp_path):
+    publishing.fill(60)
+    outcome = run_dag(tmp_path)
+    assert outcome["run"] == "success", outcome
+    assert set(outcome["tasks"].values()) == {"success"}
+    assert publishing.rows() == 60
+    assert publishing.tables() == {"leaderboard", "leaderboard_old_bkp"}
+    ((seconds,),) = publishing.query("select seconds from serving_ledger")
+    assert {"export", "manifest", "fetch", "load", "enrich", "guard", "index", "swap", "vacuum"} <= set(seconds)
+
+    publishing.fill(3)
+    outcome = run_dag(tmp_path)
+    assert outcome["run"] == "failed"
+    assert outcome["tasks"]["guard"] == "failed"
+    assert outcome["tasks"]["swap"] == "upstream_failed"
+    assert outcome["tasks"]["clean_host"] == outcome["tasks"]["clean_database"] == "success"
+    assert publishing.rows() == 60
+    assert publishing.tables() == {"leaderboard", "leaderboard_old_bkp"}, "a refused run leaves no working table"
