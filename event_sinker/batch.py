@@ -1,4 +1,7 @@
-"""When waiting messages become a batch. Pure bookkeeping: the caller passes the monotonic time, so no wall clock can jump."""
+"""When waiting messages become a batch.
+
+Pure bookkeeping: the caller passes the monotonic time, so that a wall clock that jumps changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,9 @@ class Message(NamedTuple):
 class Triggers:
     """When to flush: rows, bytes of bodies, or seconds since the oldest message arrived.
 
-    The rows and bytes triggers keep `interval` seconds between two flushes, so that ClickHouse sees few large inserts however
-    fast they are; a buffer that reached `max_rows` or `max_bytes` (also the most that one batch holds) does not wait.
+    The rows and bytes triggers keep `interval` seconds between two flushes, so that ClickHouse sees few large inserts
+    however fast they are; a buffer that reached `max_rows` or `max_bytes` (also the most that one batch holds) does
+    not wait.
     """
 
     rows: int

@@ -1,7 +1,8 @@
 """One queue: its channel, its buffer, and the thread that writes its batches.
 
-Everything here runs in the thread of the I/O loop, which must stay free to serve heartbeats: it only collects messages, hands
-batches to the worker thread, and acknowledges when the worker reports back through `add_callback_threadsafe`.
+Everything here runs in the thread of the I/O loop, which must stay free to serve heartbeats: it only collects
+messages, hands batches to the worker thread, and acknowledges when the worker reports back through
+`add_callback_threadsafe`.
 """
 
 from __future__ import annotations

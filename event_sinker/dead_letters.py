@@ -1,4 +1,7 @@
-"""Messages that can never be stored: moved to `<queue>.dead` with the reason, confirmed by RabbitMQ before the original goes."""
+"""Messages that can never be stored.
+
+Each is moved to `<queue>.dead` with the reason, and RabbitMQ has confirmed it there before the original goes.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ log = logging.getLogger(__name__)
 # Headers travel in one frame; RabbitMQ's default frame is 128 KiB.
 _MAX_HEADER_BYTES = 100_000
 
-# Kept as they were. Not `expiration`: a dead letter waits for a person. Not `user_id`: RabbitMQ checks it against the login.
+# Kept as they were. Not `expiration`: a dead letter waits for a person. Not `user_id`: RabbitMQ checks it against the
+# login.
 _KEPT_PROPERTIES = (
     "content_type",
     "content_encoding",
@@ -91,8 +95,8 @@ class DeadLetters:
     def publish(self, letters: Sequence[DeadLetter], lost: threading.Event) -> None:
         """Move messages to the dead-letter queue; returns when RabbitMQ has confirmed them all.
 
-        A crash between the confirmation and the acknowledgement of the originals moves them again: a dead letter may appear
-        twice, it is never missing.
+        A crash between the confirmation and the acknowledgement of the originals moves them again: a dead letter may
+        appear twice, it is never missing.
 
         Raises:
             Abandoned: the messages went back to RabbitMQ meanwhile.
@@ -108,7 +112,7 @@ class DeadLetters:
         retrying(self._publish, remaining, lost)
 
     def _publish(self, remaining: list[DeadLetter], lost: threading.Event) -> None:
-        """One connection for one visit: poison is rare, and a connection that idles here could not serve its heartbeats."""
+        """One connection per visit: poison is rare, and a connection that idles here could not serve its heartbeats."""
         if lost.is_set():
             raise Abandoned
         connection = pika.BlockingConnection(topology.connection_parameters(self.settings))

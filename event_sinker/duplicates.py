@@ -1,8 +1,8 @@
 """The ids of events that this process stored lately: the first of two guards against a message that comes again.
 
-RabbitMQ delivers a message again when its acknowledgement did not arrive. If this process stored it, its id is here as long
-as `capacity` covers the un-acknowledged messages of a queue (the prefetch). If another process stored it, RabbitMQ flags the
-message as redelivered, and the second guard asks ClickHouse (`Writer.stored_ids`).
+RabbitMQ delivers a message again when its acknowledgement did not arrive. If this process stored it, its id is here
+as long as `capacity` covers the un-acknowledged messages of a queue (the prefetch). If another process stored it,
+RabbitMQ flags the message as redelivered, and the second guard asks ClickHouse (`Writer.stored_ids`).
 """
 
 from __future__ import annotations

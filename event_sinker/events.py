@@ -1,8 +1,8 @@
 """What the sinker carries: one entry per event type, as data.
 
-An entry names the queue and how it is bound, the ClickHouse table with its keys, and for each column where its value comes
-from. Everything else (DDL, topology, parsing, batching, metrics) follows from the entry, so a new event type is one entry.
-The facts come from the event contract; where the old system damaged values, `Rule` says what happens here.
+An entry names the queue and how it is bound, the ClickHouse table with its keys, and for each column where its value
+comes from. Everything else (DDL, topology, parsing, batching, metrics) follows from the entry, so a new event type is
+one entry. The facts come from the event contract; where the old system damaged values, `Rule` says what happens here.
 """
 
 from __future__ import annotations
@@ -143,7 +143,8 @@ _DEFINITIONS = (
         routing_key="scrape_request_log_events",
         queue="scrape_request_log_events_q",
         table="scrape_request_log_events",
-        # The old table was partitioned by (day, flow): dozens of parts per insert, and refused past 100. The flow only sorts.
+        # The old table was partitioned by (day, flow): dozens of parts per insert, and refused past 100. The flow
+        # only sorts.
         order_by=("platform", "flow", "event_timestamp"),
         batch_seconds=60,
         columns=(

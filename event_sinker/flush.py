@@ -1,7 +1,8 @@
-"""One batch from messages to 'may be acknowledged': parse, drop duplicates, insert, move poison away. Runs in a worker thread.
+"""One batch from messages to 'may be acknowledged': parse, drop duplicates, insert, move poison away.
 
-The order gives the guarantee. Nothing here acknowledges; the consumer does, after `Flusher.flush` returned. Whatever fails or
-dies in between, the messages are still RabbitMQ's and come again, and what was stored is then recognised by its event id.
+The order gives the guarantee. This runs in a worker thread and acknowledges nothing; the consumer does, after
+`Flusher.flush` returned. Whatever fails or dies in between, the messages are still RabbitMQ's and come again, and what
+was stored is then recognised by its event id.
 """
 
 from __future__ import annotations

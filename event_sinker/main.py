@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from event_sinker import __version__, dead_letters, health, logs, schema, status, topology
+from event_sinker import __version__, dead_letters, health, logs, schema, status
 from event_sinker.errors import SinkerError, explain
 from event_sinker.events import EVENT_TYPES
 from event_sinker.service import EXIT_FATAL, EXIT_OK, Service
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument(
         "--database",
         action="append",
-        help="database to prepare, repeatable; default: SINKER_CLICKHOUSE_DATABASE and SINKER_CLICKHOUSE_STAGE_DATABASE",
+        help="database to prepare, repeatable; default: SINKER_CLICKHOUSE_DATABASE and _STAGE_DATABASE",
     )
     init.add_argument("--show", action="store_true", help="print the statements and change nothing")
 

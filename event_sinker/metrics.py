@@ -1,4 +1,4 @@
-"""Every metric of the sinker. This list is the contract with dashboards and alerts; nothing else in the room names one."""
+"""Every metric of the sinker: the contract with dashboards and alerts. Nothing else in the room names one."""
 
 from __future__ import annotations
 

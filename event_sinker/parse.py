@@ -1,8 +1,8 @@
 """One message body -> one row, or the reason why not. Pure: no clock, no network, no exception but `Poison`.
 
-Values keep what the sender wrote: integers to their last digit however long, decimals to their last digit, objects as compact
-JSON text with the sender's key order. Times without a zone are UTC. A lone surrogate (half an emoji, which JSON can
-spell but no UTF-8 text can hold) becomes U+FFFD. Duplicate keys: the last one counts.
+Values keep what the sender wrote: integers to their last digit however long, decimals to their last digit, objects as
+compact JSON text with the sender's key order. Times without a zone are UTC. A lone surrogate (half an emoji, which
+JSON can spell but no UTF-8 text can hold) becomes U+FFFD. Duplicate keys: the last one counts.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Poison(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of a believable message: body size in bytes, event time in epoch seconds, lead over the clock in seconds."""
+    """Bounds of a believable message: bytes of the body, earliest event time (epoch), seconds ahead of the clock."""
 
     max_bytes: int = 1 << 20
     min_event_time: int = int(datetime(2010, 1, 1, tzinfo=UTC).timestamp())
@@ -65,7 +65,7 @@ _NINETEEN_DIGITS = b"0" * 19
 
 
 def _outgrows_64_bits(body: bytes) -> bool:
-    """Whether some number may lose digits in a 64-bit integer or a double. Long digits inside texts count too: harmless."""
+    """Whether a number may lose digits in a 64-bit integer or a double. Digits in texts count too: harmless."""
     if _NINETEEN_DIGITS not in body.translate(_DIGITS_AS_ZEROS):  # ten times faster than the regular expression
         return False
     for run in _LONG_NUMBER.findall(body):

@@ -84,9 +84,9 @@ def _upgrade(
     ):
         if has.replace("`", "") != wants:
             raise SinkerError(
-                f"table {table} has {what} ({has}), the sinker needs ({wants}), and ClickHouse cannot change it in place: "
-                f"RENAME TABLE {table} TO {table}_old, run init-schema again, then INSERT INTO {table} (columns) "
-                f"SELECT columns FROM {table}_old while the sinker is stopped"
+                f"table {table} has {what} ({has}), the sinker needs ({wants}), and ClickHouse cannot change it in "
+                f"place. With the sinker stopped: RENAME TABLE {table} TO {table}_old, run init-schema again, "
+                f"then copy the rows from {table}_old by INSERT ... SELECT"
             )
     existing = dict(
         client.query(

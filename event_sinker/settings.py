@@ -1,4 +1,4 @@
-"""Every setting of the sinker: one class, read from variables with the prefix SINKER_ (or files in SINKER_SECRETS_DIR)."""
+"""Every setting of the sinker, read from variables with the prefix SINKER_ or from files in SINKER_SECRETS_DIR."""
 
 from __future__ import annotations
 

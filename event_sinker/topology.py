@@ -1,4 +1,4 @@
-"""Exchanges, queues and bindings in RabbitMQ, declared by the service at every (re)connect. Declaring twice changes nothing."""
+"""Exchanges, queues and bindings in RabbitMQ, declared at every connect. Declaring twice changes nothing."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from event_sinker.settings import Settings
 
 DEAD_EXCHANGE = "dead.dx"
 
-# A crash raises the delivery count of every message that a sinker held, and RabbitMQ 4 dead-letters after 20 by default:
-# good events would be thrown out by a few restarts. So the limit is set, and set where no crash loop gets to.
+# A crash raises the delivery count of every message that a sinker held, and RabbitMQ 4 dead-letters after 20 by
+# default: good events would be thrown out by a few restarts. So the limit is set, and set where no crash loop gets
+# to.
 DELIVERY_LIMIT = 1_000_000
 
 
@@ -94,10 +95,14 @@ def _declare(connection: pika.BlockingConnection, what: str, declaration) -> Non
 def _migration(what: str) -> str:
     kind, name = what.split(" ", 1)
     if kind == "exchange":
-        return f"Stop its users, delete {name}, start the sinker (it declares a durable direct exchange and binds its queues)."
+        return (
+            f"Stop its users, delete {name} and start the sinker, "
+            "which declares it as a durable direct exchange and binds its queues."
+        )
     return (
-        f"RabbitMQ cannot change a queue in place. To migrate without loss: 1. bind a temporary durable queue to the exchange "
-        f"and routing key of {name}; 2. unbind {name} and let its old consumer, or a shovel into the temporary queue, empty it; "
-        f"3. delete {name} and start the sinker, which declares it as a quorum queue; 4. shovel the temporary queue into {name} "
-        f"and delete it."
+        "RabbitMQ cannot change a queue in place. To migrate without loss: "
+        f"1. bind a temporary durable queue to the exchange and routing key of {name}, then unbind {name}; "
+        f"2. let the old consumer of {name}, or a shovel into the temporary queue, empty it; "
+        f"3. delete {name} and start the sinker, which declares it as a quorum queue; "
+        f"4. shovel the temporary queue into {name} and delete it."
     )

@@ -1,4 +1,7 @@
-"""Rows into ClickHouse: one block, one token, repeated until stored or proven impossible. One writer per queue and thread."""
+"""Rows into ClickHouse: one block, one token, repeated until it is stored or proven impossible.
+
+One writer per queue, used by one thread.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,8 @@ class Writer:
     def write(self, batch_id: str, rows: Sequence[Row], lost: threading.Event) -> list[tuple[int, str]]:
         """Store the rows; return (index, reason) of each row that ClickHouse refuses, all others are stored.
 
-        The same block keeps the same token over all attempts, so an attempt whose reply was lost is not repeated in effect.
+        The same block keeps the same token over all attempts, so that an attempt whose reply was lost has no second
+        effect.
 
         Raises:
             Abandoned: the messages went back to RabbitMQ meanwhile; what was stored will be found by id.
@@ -130,14 +134,14 @@ class Writer:
         return found
 
     def _await_running_inserts(self, lost: threading.Event) -> None:
-        """Wait for the inserts into the table that run now. This writer's own are over: a writer does one thing at a time."""
+        """Wait for the inserts into the table that run now. None is this writer's: it does one thing at a time."""
         source = "system.processes"
         if self.settings.clickhouse_cluster:
             source = f"clusterAllReplicas('{self.settings.clickhouse_cluster}', system.processes)"
-        statement = f"SELECT query_id FROM {source} WHERE query_kind = 'Insert' AND position(query, %(table)s) > 0"  # noqa: S608
+        inserts = f"SELECT query_id FROM {source} WHERE query_kind = 'Insert' AND position(query, %(table)s) > 0"  # noqa: S608
 
         def running() -> set[str]:
-            rows = self._connected().query(statement, {"table": self.event.table}).result_rows
+            rows = self._connected().query(inserts, {"table": self.event.table}).result_rows
             return {query_id for (query_id,) in rows}
 
         pending = running()

@@ -134,7 +134,7 @@ def test_headers_too_large_to_send_again_are_left_behind() -> None:
 
 
 def test_settings_name_what_is_wrong() -> None:
-    with pytest.raises(ValidationError, match="unknown event type.*known: profile_log"):
+    with pytest.raises(ValidationError, match=r"unknown event type.*known: profile_log"):
         Settings(event_types="profile_log,nonsense")
     with pytest.raises(ValidationError, match="at least twice batch_rows"):
         Settings(prefetch=1500, batch_rows=1000)

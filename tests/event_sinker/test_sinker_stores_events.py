@@ -72,7 +72,7 @@ def all_types(world: SinkerWorld) -> SinkerWorld:
 
 def test_every_type_is_stored_as_sent(all_types: SinkerWorld) -> None:
     world = all_types
-    profile = profile_event(handle=None, dimensions={"bio": "a\"b\\c\n😀 \u0000", "n": 18446744073709551615})
+    profile = profile_event(handle=None, dimensions={"bio": 'a"b\\c\n😀 \u0000', "n": 18446744073709551615})
     post = post_event(profile_id=17841400000000001, publish_time=None, event_timestamp="2026-01-05 23:59:59")
     scrape = scrape_event()
     world.start()
@@ -251,7 +251,7 @@ def test_a_table_with_another_partition_key_is_refused(world: SinkerWorld) -> No
         client.command(f"DROP TABLE {database}.profile_log_events SYNC")
         ddl = schema.create_table(event, database).replace("toYYYYMM(event_timestamp)", "toYYYYMMDD(event_timestamp)")
         client.command(ddl)
-        with pytest.raises(SinkerError, match="partition key.*RENAME TABLE"):
+        with pytest.raises(SinkerError, match=r"partition key.*RENAME TABLE"):
             schema.apply(client, [event], database)
 
 
@@ -272,7 +272,9 @@ def test_init_schema_brings_an_older_table_up_to_date(world: SinkerWorld) -> Non
         assert any("retry_count" in change for change in changes)
         assert any("non_replicated_deduplication_window = 1000" in change for change in changes)
         assert schema.apply(client, [event], database) == []
-        assert client.query(f"SELECT event_id, retry_count FROM {database}.{event.table}").result_rows == [("old", None)]
+        assert client.query(f"SELECT event_id, retry_count FROM {database}.{event.table}").result_rows == [
+            ("old", None)
+        ]
 
 
 def test_status_and_dead_letter_list(world: SinkerWorld) -> None:

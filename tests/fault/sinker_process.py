@@ -1,6 +1,6 @@
-"""What the integration and fault tests share: a world of their own on running servers, sinkers as processes, and the count.
+"""What integration and fault tests share: a world of their own on running servers, sinkers as processes, the count.
 
-Each test gets its own RabbitMQ virtual host and ClickHouse database, so all of them share one broker and one ClickHouse.
+Each test gets a RabbitMQ virtual host and a ClickHouse database of its own on servers that all tests share.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class SinkerWorld:
                 letters.append((properties.headers, body, properties))
 
     def assert_each_stored_once(self, seconds: float = 60, dead: Iterable[str] = ()) -> None:
-        """The count that every fault test ends in: sent = stored once each + dead, and the queue is empty and stays so."""
+        """The count that every fault test ends in: sent = stored once each + dead, and nothing waits any more."""
         expected = set(self.sent) - set(dead)
         wait_until(lambda: self.rows() >= len(expected), seconds, f"{len(expected)} rows, there are {self.rows()}")
         wait_until(self._all_acknowledged, seconds, "all messages acknowledged")

@@ -11,7 +11,7 @@ from typing import Self
 class TcpProxy:
     """Forwards 127.0.0.1:`port` to a server.
 
-    - `hold_replies()`: what the server says is kept back; what the client says arrives. The server works, nobody learns it.
+    - `hold_replies()`: what the server says is kept back; what the client says arrives: it works, and nobody learns it.
     - `hold_requests()`: what the client says is kept back.
     - `release()`: let everything through again, first what was kept.
     - `drop_held()`: throw away what was kept and cut its connections: the reply is lost.

@@ -1,4 +1,4 @@
-"""RabbitMQ and ClickHouse stop, restart, stall or disappear; the sinker stays and the count at the end is the promise."""
+"""RabbitMQ and ClickHouse die, stall or disappear; the sinker stays, and the count at the end is the promise."""
 
 from __future__ import annotations
 

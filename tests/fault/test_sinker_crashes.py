@@ -21,9 +21,7 @@ def test_killed_before_the_insert(world: SinkerWorld) -> None:
     world.assert_each_stored_once()
 
 
-def test_killed_after_the_insert_and_before_the_acknowledgement(
-    world: SinkerWorld, clickhouse_proxy: TcpProxy
-) -> None:
+def test_killed_after_the_insert_and_before_the_acknowledgement(world: SinkerWorld, clickhouse_proxy: TcpProxy) -> None:
     sinker = world.start_and_store_one(clickhouse_http_port=clickhouse_proxy.port)
     clickhouse_proxy.hold_replies()
     world.send(700)

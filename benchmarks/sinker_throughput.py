@@ -1,0 +1,248 @@
+"""How fast the event sinker drains a full queue, beside the limit and beside the design that it replaces.
+
+Three programs drain the same backlog of 500-byte events from the same quorum queue, one after the other in each
+round, each in a process of its own, with broker, ClickHouse and consumer on the same cores:
+
+- `pika`: the same pika consume loop (same adapter, prefetch and multiple acknowledgement) that throws every message
+  away: the limit of any Python consumer on this client library;
+- `sinker`: `python -m event_sinker run` with its default settings;
+- `replaced`: prefetch 1, every message acknowledged on its own before it is stored, fixed inserts of 1000 rows.
+
+    python benchmarks/sinker_throughput.py --events 60000 --rounds 3
+
+Prints events per second (median and spread) and the ratios. Starts its own RabbitMQ and ClickHouse and removes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import pika  # noqa: E402
+
+from devstack.services import ClickHouseService, RabbitmqService  # noqa: E402
+from devstack.settings import StackSettings  # noqa: E402
+from event_sinker import schema, topology  # noqa: E402
+from event_sinker.events import EVENT_TYPES  # noqa: E402
+from event_sinker.parse import Parser  # noqa: E402
+from event_sinker.settings import Settings  # noqa: E402
+from event_sinker.writer import Writer, connect  # noqa: E402
+
+EVENT = EVENT_TYPES["post_log"]
+BODY_BYTES = 500
+
+
+def body(number: int) -> bytes:
+    """One post_log event of exactly 500 bytes."""
+    event = {
+        "event_id": str(uuid.uuid4()),
+        "source": "graphapi",
+        "platform": "INSTAGRAM",
+        "profile_id": str(17_841_400_000_000_000 + number % 10_000),
+        "handle": f"profile_{number % 10_000}",
+        "shortcode": f"C{number:010d}",
+        "publish_time": "2026-01-05 08:00:00",
+        "event_timestamp": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
+        "metrics": {"likes": number, "comments": number % 97, "plays": number * 3, "engagement": 0.0345678},
+        "dimensions": {"post_type": "reels", "caption": ""},
+    }
+    event["dimensions"]["caption"] = "x" * (BODY_BYTES - len(json.dumps(event)))
+    return json.dumps(event).encode()
+
+
+# --- the three programs -----------------------------------------------------------------------------------------------
+
+
+def consume_only(settings: Settings, count: int) -> float:
+    """Seconds to receive and acknowledge `count` messages and do nothing with them."""
+    seen = 0
+    started = 0.0
+
+    def on_message(channel, method, _properties, _body) -> None:
+        nonlocal seen, started
+        started = started or time.perf_counter()
+        seen += 1
+        if seen % 1000 == 0 or seen == count:
+            channel.basic_ack(method.delivery_tag, multiple=True)
+            if seen == count:
+                connection.close()
+
+    def on_channel(channel) -> None:
+        channel.basic_qos(prefetch_count=settings.prefetch)
+        channel.basic_consume(EVENT.queue, on_message)
+
+    connection = pika.SelectConnection(
+        topology.connection_parameters(settings),
+        on_open_callback=lambda opened: opened.channel(on_open_callback=on_channel),
+        on_close_callback=lambda closed, _reason: closed.ioloop.stop(),
+    )
+    connection.ioloop.start()
+    return time.perf_counter() - started
+
+
+def replaced_design(settings: Settings, count: int) -> float:
+    """Prefetch 1, acknowledged one by one before the insert, 1000 rows per insert from a buffer in memory."""
+    rows: queue.Queue[tuple] = queue.Queue(maxsize=10_000)
+    parser = Parser(EVENT)
+    writer = Writer(EVENT, settings)
+
+    def sink() -> None:
+        done = 0
+        while done < count:
+            batch = [rows.get() for _ in range(min(1000, count - done))]
+            writer.write(uuid.uuid4().hex, batch, threading.Event())
+            done += len(batch)
+
+    sinker = threading.Thread(target=sink)
+    sinker.start()
+    started = 0.0
+    with pika.BlockingConnection(topology.connection_parameters(settings)) as connection:
+        channel = connection.channel()
+        channel.basic_qos(prefetch_count=1)
+        for seen, (method, _properties, message) in enumerate(channel.consume(EVENT.queue), start=1):
+            started = started or time.perf_counter()
+            rows.put(parser.row(message, int(time.time()), "benchmark"))
+            channel.basic_ack(method.delivery_tag)
+            if seen == count:
+                break
+        channel.cancel()
+    sinker.join()
+    return time.perf_counter() - started
+
+
+def run_sinker(settings: Settings, count: int, environment: dict[str, str]) -> tuple[float, int]:
+    """Seconds from the subscription to the last stored batch, and the number of inserts, by the sinker's own log."""
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "event_sinker", "run"],
+            env=environment,
+            stderr=log,
+            cwd=Path(__file__).resolve().parent.parent,
+        )
+        with connect(settings) as client:
+        statement = f"SELECT count() FROM {settings.clickhouse_database}.{EVENT.table}"
+        with connect(settings) as client:
+            while client.query(statement).result_rows[0][0] < count:
+                time.sleep(0.5)
+        process.terminate()
+        process.wait(30)
+        log.seek(0)
+        entries = [json.loads(line) for line in log]
+    times = {name: [datetime.fromisoformat(entry["time"]) for entry in entries if entry["message"] == name]
+             for name in ("connected to RabbitMQ", "batch stored")}
+    return (times["batch stored"][-1] - times["connected to RabbitMQ"][0]).total_seconds(), len(times["batch stored"])
+
+
+# --- rounds -----------------------------------------------------------------------------------------------------------
+
+
+def fill(settings: Settings, count: int) -> None:
+    """Put `count` persistent events into an empty queue and an empty table."""
+    with connect(settings) as client:
+        client.command(f"TRUNCATE TABLE {settings.clickhouse_database}.{EVENT.table}")
+    with pika.BlockingConnection(topology.connection_parameters(settings)) as connection:
+        channel = connection.channel()
+        channel.queue_purge(EVENT.queue)
+        properties = pika.BasicProperties(delivery_mode=2, content_type="application/json")
+        for number in range(count):
+            channel.basic_publish(EVENT.exchange, EVENT.routing_key, body(number), properties)
+        while channel.queue_declare(EVENT.queue, passive=True).method.message_count < count:
+            connection.sleep(0.2)
+    time.sleep(2)  # the broker's own work on the backlog is not the consumer's time
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    values = settings.model_dump(exclude_unset=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SINKER_")}
+    for name, value in values.items():
+        text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        environment[f"SINKER_{name.upper()}"] = ",".join(text) if isinstance(text, tuple) else str(text)
+    return environment
+
+
+def child(program: str, count: int, environment: dict[str, str]) -> float:
+    finished = subprocess.run(
+        [sys.executable, __file__, "--program", program, "--events", str(count)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(finished.stdout)
+
+
+def measure(settings: Settings, count: int, rounds: int) -> None:
+    environment = environment_of(settings)
+    rates: dict[str, list[float]] = {"pika": [], "sinker": [], "replaced": []}
+    for number in range(1, rounds + 1):
+        fill(settings, count)
+        rates["pika"].append(count / child("pika", count, environment))
+        fill(settings, count)
+        seconds, inserts = run_sinker(settings, count, environment)
+        rates["sinker"].append(count / seconds)
+        few = max(2000, count // 15)
+        fill(settings, few)
+        rates["replaced"].append(few / child("replaced", few, environment))
+        shown = "  ".join(f"{name} {values[-1]:,.0f}/s" for name, values in rates.items())
+        print(f"round {number}: {shown}; the sinker made {inserts} inserts of {count / inserts:,.0f} rows", flush=True)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    cores, today = os.cpu_count(), datetime.now(UTC).date()
+    print(f"\n{count:,} events of {BODY_BYTES} bytes, {rounds} rounds, {cores} cores, {today}\n")
+    print("| program | events/s, median | lowest - highest | against the pika loop |\n|---|---|---|---|")
+    for name, values in rates.items():
+        ratio = medians[name] / medians["pika"]
+        print(f"| {name} | {medians[name]:,.0f} | {min(values):,.0f} - {max(values):,.0f} | {ratio:.2f} |")
+    print(f"\nsinker / replaced design: {medians['sinker'] / medians['replaced']:.1f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=60_000, help="backlog per round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--port-base", type=int, default=24_000, help="ports of the servers that are started")
+    parser.add_argument("--program", choices=["pika", "replaced"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.program:
+        program = consume_only if options.program == "pika" else replaced_design
+        print(program(Settings.load(), options.events))
+        return
+    with tempfile.TemporaryDirectory(prefix="stir-benchmark-") as home:
+        stack = StackSettings(home=Path(home), port_base=options.port_base, ports={})
+        with RabbitmqService(stack) as rabbitmq, ClickHouseService(stack) as clickhouse:
+            parameters = rabbitmq.parameters()
+            endpoint = clickhouse.endpoint
+            settings = Settings(
+                rabbitmq_host=parameters.host,
+                rabbitmq_port=parameters.port,
+                rabbitmq_user=parameters.credentials.username,
+                rabbitmq_password=parameters.credentials.password,
+                clickhouse_host=endpoint.host,
+                clickhouse_http_port=endpoint.http_port,
+                clickhouse_user=endpoint.user,
+                clickhouse_password=endpoint.password,
+                event_types=(EVENT.name,),
+                batch_seconds=2,
+                http_port=0,
+            )
+            with connect(settings) as client:
+                schema.apply(client, [EVENT], settings.clickhouse_database)
+            with pika.BlockingConnection(topology.connection_parameters(settings)) as connection:
+                topology.declare(connection, [EVENT])
+            measure(settings, options.events, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
