@@ -124,7 +124,10 @@ def roll_back(
         )
         cursor.execute(f"set local lock_timeout = '{LOCK_WAIT_MS}ms'")
         cursor.execute(f"alter table {target.backup} rename to {names.working_table}")
-        indexes = {name: name.removesuffix(BACKUP_SUFFIX) for name in index_names(cursor, names.working_table)}
+        indexes = {}
+        for number, name in enumerate(index_names(cursor, names.working_table)):  # they make room for the live table's
+            cursor.execute(f'alter index "{name}" rename to "{names.working_index(number)}"')
+            indexes[names.working_index(number)] = name.removesuffix(BACKUP_SUFFIX)
         return _exchange(cursor, target, Incoming(names.working_table, indexes), names.tag())
 
     return _persistently(connection, target, attempt, patience)

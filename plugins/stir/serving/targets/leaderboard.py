@@ -48,7 +48,7 @@ LEADERBOARD = Target(
         Column("yt_views", "bigint", WHOLE),
         Column("ia_views", "bigint", WHOLE),
         Column("uploads", "bigint", WHOLE),
-        Column("prev_followers", "bigint", "Int64"),
+        Column("prev_followers", "bigint", WHOLE),
         Column("prev_views", "bigint", WHOLE),
         Column("prev_plays", "bigint", WHOLE),
         Column("followers_change", "bigint", WHOLE),

@@ -1,0 +1,108 @@
+"""Restoring, listing and comparing generations, through the command line as an operator uses it."""
+
+from __future__ import annotations
+
+import pytest
+
+from stir.serving.__main__ import main
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def two_generations(publishing):
+    """100 rows as the previous generation, 120 live."""
+    for rows in (100, 120):
+        publishing.fill(rows)
+        publishing.run()
+    return publishing
+
+
+def indexes(publishing, table):
+    return publishing.query(
+        "select indexrelid::regclass::text, indisprimary from pg_index where indrelid = %s::regclass order by 1", (table,)
+    )
+
+
+def test_rollback_exchanges_generations_and_a_second_one_undoes_it(two_generations, capsys):
+    two_generations.query("create view shown as select platform_id from leaderboard")
+    names = indexes(two_generations, "leaderboard")
+    assert main(["rollback", "leaderboard"]) == 0
+    assert "previous generation is live again" in capsys.readouterr().out
+    assert two_generations.rows() == 100
+    assert two_generations.rows("shown") == 100
+    assert two_generations.rows("leaderboard_old_bkp") == 120
+    assert indexes(two_generations, "leaderboard") == names
+    assert main(["rollback", "leaderboard"]) == 0
+    assert two_generations.rows() == 120
+    assert indexes(two_generations, "leaderboard") == names
+
+
+def test_publish_after_a_rollback_works(two_generations):
+    assert main(["rollback", "leaderboard"]) == 0
+    two_generations.fill(130)
+    two_generations.run()
+    assert (two_generations.rows(), two_generations.rows("leaderboard_old_bkp")) == (130, 100)
+
+
+def test_rollback_to_far_fewer_rows_needs_to_be_asked_for(two_generations, capsys):
+    two_generations.query("delete from leaderboard_old_bkp where platform_id > 'p3'")
+    left = two_generations.rows("leaderboard_old_bkp")
+    assert left < 60
+    assert main(["rollback", "leaderboard"]) == 1
+    assert f"share of live: {left} of 120 rows" in capsys.readouterr().err
+    assert two_generations.rows() == 120
+    assert main(["rollback", "leaderboard", "--accept-fewer-rows"]) == 0
+    assert two_generations.rows() == left
+
+
+def test_rollback_refuses_a_backup_that_is_missing_empty_or_of_another_shape(two_generations, capsys):
+    two_generations.query("alter table leaderboard_old_bkp drop column handle")
+    assert main(["rollback", "leaderboard"]) == 1
+    assert "other columns than leaderboard: handle" in capsys.readouterr().err
+    two_generations.query("truncate leaderboard_old_bkp; alter table leaderboard_old_bkp add column handle text")
+    assert main(["rollback", "leaderboard", "--accept-fewer-rows"]) == 1
+    assert "minimum: 0 rows" in capsys.readouterr().err
+    two_generations.query("drop table leaderboard_old_bkp")
+    assert main(["rollback", "leaderboard"]) == 1
+    assert "no previous generation" in capsys.readouterr().err
+    assert two_generations.rows() == 120
+
+
+def test_history_shows_what_is_live_and_what_a_rollback_would_restore(two_generations, capsys):
+    assert main(["history", "leaderboard"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "publish " in line]
+    assert "120" in lines[0] and "live" in lines[0]
+    assert "100" in lines[1] and "previous" in lines[1]
+    main(["rollback", "leaderboard"])
+    capsys.readouterr()
+    main(["history", "leaderboard"])
+    out = capsys.readouterr().out
+    newest = next(line for line in out.splitlines() if "rollback" in line)
+    assert "100" in newest and "live" in newest
+
+
+def test_verify_agrees_after_a_publish_and_finds_one_changed_value(two_generations, capsys):
+    assert main(["verify", "leaderboard"]) == 0
+    assert "120 rows agree" in capsys.readouterr().out
+    two_generations.query("update leaderboard set followers = followers + 1 where platform_id = 'p5'")
+    two_generations.query("update leaderboard set category = 'x' where platform_id = 'p6'")
+    assert main(["verify", "leaderboard"]) == 3
+    out = capsys.readouterr().out
+    assert "sum followers" in out
+    assert "non-null category" in out
+    assert "p5: followers is 50 in the mart, 51 in leaderboard" in out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["rollback", "--help"]])
+def test_help_explains(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 0
+    assert "leaderboard" in capsys.readouterr().out or arguments == ["--help"]
+
+
+def test_server_that_is_away_gives_one_sentence(monkeypatch, capsys, serving_servers):
+    monkeypatch.setenv("AIRFLOW_CONN_STAGE_PG", '{"conn_type": "postgres", "host": "127.0.0.1", "port": 9, "schema": "x"}')
+    assert main(["history", "leaderboard", "--environment", "staging"]) == 1
+    assert "staging: connection to server" in capsys.readouterr().err
