@@ -16,6 +16,8 @@ import pika
 from pika.adapters.select_connection import SelectConnection
 
 from devstack.beat.events import CONTENT_TYPE, EXCHANGE, Message
+from event_sinker import topology
+from event_sinker.events import EVENT_TYPES
 
 WINDOW = 4_000  # unconfirmed messages in flight; more only costs memory on both sides
 _PERSISTENT = pika.BasicProperties(content_type=CONTENT_TYPE, content_encoding="utf-8", delivery_mode=2)
@@ -55,6 +57,21 @@ def parameters(environment: Mapping[str, str] | None = None) -> pika.ConnectionP
         blocked_connection_timeout=120,  # the broker stops publishers while it is short of memory or disk
         client_properties={"connection_name": "beat"},
     )
+
+
+def declare_queues(parameters: pika.ConnectionParameters) -> None:
+    """Declare the event queues as the sinker declares them, so that nothing published before its start is lost."""
+    try:
+        connection = pika.BlockingConnection(parameters)
+    except pika.exceptions.AMQPError as error:
+        raise PublishError(
+            f"RabbitMQ at {parameters.host}:{parameters.port} cannot be used: {type(error).__name__} {error}. "
+            "Is it running (make up)?"
+        ) from error
+    try:
+        topology.declare(connection, EVENT_TYPES.values())
+    finally:
+        connection.close()
 
 
 def publish(

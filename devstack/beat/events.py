@@ -38,6 +38,11 @@ def text_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def iso_time(moment: datetime) -> str:
+    """ISO 8601 with T and microseconds, no zone, UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
 def profile_log(
     *,
     event_id: str,
@@ -107,8 +112,13 @@ def scrape_request_log(
     moment: datetime,
     picked_at: datetime | None,
     retry_count: int = 1,
+    iso_times: bool = False,
 ) -> Message:
-    """A request changed its status at `moment`. The id is text: as a JSON number old readers stored 0."""
+    """A request changed its status at `moment`. The id is text: as a JSON number old readers stored 0.
+
+    `iso_times`: Beat's update endpoint sends all its times with a T, unlike everything else.
+    """
+    written = iso_time if iso_times else text_time
     return Message(
         SCRAPE_REQUEST_LOG,
         orjson.dumps({
@@ -120,9 +130,9 @@ def scrape_request_log(
             "status": status,
             "priority": 1,
             "reason": None,
-            "event_timestamp": text_time(moment),
-            "picked_at": text_time(picked_at) if picked_at else None,
-            "expires_at": (moment + REQUEST_LIFETIME).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f"),
+            "event_timestamp": written(moment),
+            "picked_at": written(picked_at) if picked_at else None,
+            "expires_at": iso_time(moment + REQUEST_LIFETIME),
             "retry_count": retry_count,
         }),
     )  # fmt: skip

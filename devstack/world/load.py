@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pika
 import pyarrow as pa
 
+from devstack.beat import broker
 from devstack.beat.events import Message
 from devstack.world import (
     belongings,
@@ -265,7 +266,7 @@ def _publish(targets: Targets, parts: list[streams.Part], ledger: Ledger, say: C
     if targets.broker is None:
         return 0
     with ledger.step("publishing"):
-        streams.declare_queues(targets.broker)
+        broker.declare_queues(targets.broker)
         total = sum(part.events for part in parts)
         published = streams.publish(
             (message for part in parts for message in part.messages()), total, targets.broker, say

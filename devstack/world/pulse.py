@@ -13,6 +13,7 @@ import numpy as np
 import pika
 from clickhouse_connect.driver.client import Client
 
+from devstack.beat import broker
 from devstack.beat.replica import Replica, Row
 from devstack.beat.snapshots import channel_event, post_event, profile_event
 from devstack.world import draws, marker, streams
@@ -59,7 +60,7 @@ def pulse(client: Client, parameters: pika.ConnectionParameters, accounts: int, 
         *(post_event(row, next(ids), _moment(random, now)) for row in posts),
     ]
     messages += [message for message in messages if random.random() < DUPLICATE_SHARE]
-    streams.declare_queues(parameters)
+    broker.declare_queues(parameters)
     published = streams.publish(iter(messages), len(messages), parameters, say)
     replica.update("instagram_account", profiles, ["followers"])
     replica.update("youtube_account", channels, ["subscribers", "views"])

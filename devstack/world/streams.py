@@ -12,8 +12,6 @@ from devstack.beat import broker
 from devstack.beat.events import Message
 from devstack.world import channels, instagram_events, posts, profiles, requests, youtube_events
 from devstack.world.size import World
-from event_sinker import topology
-from event_sinker.events import EVENT_TYPES
 
 
 @dataclass(frozen=True)
@@ -48,21 +46,6 @@ def request_part(world: World, table: pa.Table) -> Part:
     """Events of the young scrape requests."""
     messages = list(requests.event_messages(world, table))
     return Part(len(messages), lambda: iter(messages))
-
-
-def declare_queues(parameters: pika.ConnectionParameters) -> None:
-    """Declare the event queues as the sinker declares them, so that nothing published before its start is lost."""
-    try:
-        connection = pika.BlockingConnection(parameters)
-    except pika.exceptions.AMQPError as error:
-        raise broker.PublishError(
-            f"RabbitMQ at {parameters.host}:{parameters.port} cannot be used: {type(error).__name__} {error}. "
-            "Is it running (make up)?"
-        ) from error
-    try:
-        topology.declare(connection, EVENT_TYPES.values())
-    finally:
-        connection.close()
 
 
 def publish(
