@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 from pydantic import BaseModel, Field, SecretStr
 
+from devstack.settings import EXPORT_BUCKET, HOST, NAMED_COLLECTION, Secrets, StackSettings
+
 
 class NamedCollection(BaseModel):
     """One named collection, for `s3(<name>, filename = ..., format = ...)`."""
@@ -26,6 +28,22 @@ class ServerConfiguration(BaseModel):
     query_log_flush_milliseconds: int = Field(1000, description="how often system.query_log is written")
     named_collections: list[NamedCollection] = Field(default_factory=list)
 
+    @classmethod
+    def of_stack(cls, stack: StackSettings) -> ServerConfiguration:
+        """The local stack's: its memory limit, and its S3 bucket as a named collection once it has credentials."""
+        collections = []
+        if (stack.home / "secrets.json").exists():
+            secrets = Secrets.load_or_create(stack)
+            collections.append(
+                NamedCollection(
+                    name=NAMED_COLLECTION,
+                    url=f"http://{HOST}:{stack.port('s3')}/{EXPORT_BUCKET}/",
+                    access_key_id=secrets.s3_access_key,
+                    secret_access_key=SecretStr(secrets.s3_secret_key),
+                )
+            )
+        return cls(max_server_memory_bytes=stack.clickhouse_memory_bytes, named_collections=collections)
+
     def to_xml(self) -> str:
         """The configuration in ClickHouse's own file format."""
         root = ElementTree.Element("clickhouse")
@@ -42,7 +60,6 @@ class ServerConfiguration(BaseModel):
         add(log, "database", "system")
         add(log, "table", "query_log")
         add(log, "flush_interval_milliseconds", self.query_log_flush_milliseconds)
-        add(log, "ttl", "event_date + INTERVAL 7 DAY DELETE")
         if self.max_threads:
             add(add(add(root, "profiles"), "default"), "max_threads", self.max_threads)
         collections = add(root, "named_collections")

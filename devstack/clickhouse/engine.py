@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import threading
@@ -33,10 +32,6 @@ class Outcome:
     elapsed: float = 0.0
 
 
-class DirectoryInUseError(Exception):
-    """Another process has the data directory open."""
-
-
 class EngineStartError(Exception):
     """The engine refused the data directory or the configuration; the message says why."""
 
@@ -60,23 +55,15 @@ def _call(function: Callable[..., _Result], *arguments: Any, **keywords: Any) ->
 
 
 class Engine:
-    """The engine of one data directory. Raises DirectoryInUseError or EngineStartError."""
+    """The engine of one data directory. Raises EngineStartError."""
 
     def __init__(self, data_directory: Path, configuration_file: Path) -> None:
-        data_directory.mkdir(parents=True, exist_ok=True)
-        # The engine locks its directory too, but reports a busy one as an unexplained initialisation error.
-        self._lock = (data_directory / "local_server.lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise DirectoryInUseError(str(data_directory)) from None
         self._url = f"{data_directory.resolve()}?config-file={configuration_file.resolve()}"
         try:
             self._root = Connection(self._url)  # keeps the engine loaded while no session is open
-        except RuntimeError as error:
-            self._lock.close()
+        except (RuntimeError, ValueError) as error:
             raise EngineStartError(str(error)) from None
+        self._root.query("SYSTEM FLUSH LOGS", "TSV")  # creates system.query_log, which would be missing at first
         self.version = self._root.query("SELECT version()", "TSVRaw").bytes().decode().strip()
         self.timezone = self._root.query("SELECT timezone()", "TSVRaw").bytes().decode().strip()
 
@@ -89,10 +76,8 @@ class Engine:
         self._root.query("KILL QUERY WHERE NOT startsWith(query, 'KILL QUERY') ASYNC", "TSV")
 
     def close(self) -> None:
-        """Flush the system logs and unload the engine."""
-        self._root.query("SYSTEM FLUSH LOGS", "TSV")
+        """Unload the engine. No session may be in use."""
         self._root.close()
-        self._lock.close()
 
 
 class Session:

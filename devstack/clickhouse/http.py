@@ -98,12 +98,11 @@ class HttpInterface:
                 36, f"Invalid session timeout: '{request.parameters['session_timeout']}'", "BAD_ARGUMENTS"
             ) from None
         must_exist = request.parameters.get("session_check") == "1"
-        with self.sessions.use(session_id, timeout, must_exist) as session:
+        close = request.parameters.get("close_session") == "1"
+        with self.sessions.use(session_id, timeout, must_exist, close) as session:
             session.prepare(request.settings(), request.database)
             format = statement.format or request.default_format
             outcome = self._run(session, request, statement, sql, format)
-        if session_id and request.parameters.get("close_session") == "1":
-            self.sessions.close(session_id)
         return self._success(request, statement, outcome, format or "TabSeparated")
 
     @staticmethod

@@ -75,7 +75,11 @@ class HttpRequest:
 
     @property
     def default_format(self) -> str:
-        return self.parameters.get("default_format") or self.headers.get("x-clickhouse-format", "")
+        """The format for statements that name none. Raises ClickHouseError 73 if it is no name at all."""
+        name = self.parameters.get("default_format") or self.headers.get("x-clickhouse-format", "")
+        if name and not name.isidentifier():
+            raise ClickHouseError(73, f"Unknown format {name}", "UNKNOWN_FORMAT")
+        return name
 
     def settings(self) -> dict[str, str]:
         return {

@@ -87,6 +87,7 @@ class HttpServer(uvicorn.Server):
                 timeout_keep_alive=600,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
                 backlog=512,
+                h11_max_incomplete_event_size=1 << 20,  # a statement may stand in the URL
             )
         )
 

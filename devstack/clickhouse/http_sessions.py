@@ -30,10 +30,13 @@ class HttpSessions:
         self._guard = threading.Lock()
 
     @contextmanager
-    def use(self, session_id: str, timeout: float = DEFAULT_TIMEOUT, must_exist: bool = False) -> Iterator[Session]:
+    def use(
+        self, session_id: str, timeout: float = DEFAULT_TIMEOUT, must_exist: bool = False, close: bool = False
+    ) -> Iterator[Session]:
         """The session of that id for one request; a fresh one, closed afterwards, for an empty id.
 
-        Raises ClickHouseError 373 while another request uses it and 372 if it must exist and does not.
+        With `close` the named session ends with this request, too. Raises ClickHouseError 373 while another request
+        uses it, and 372 if it must exist and does not.
         """
         if not session_id:
             session = self._engine.session()
@@ -46,12 +49,16 @@ class HttpSessions:
         try:
             yield kept.session
         finally:
-            kept.expires = time.monotonic() + min(timeout, MAX_TIMEOUT)
-            kept.session.lock.release()
+            with self._guard:
+                kept.expires = time.monotonic() + min(timeout, MAX_TIMEOUT)
+                if close:
+                    del self._kept[session_id]
+                    kept.session.close()
+                kept.session.lock.release()
 
     def _acquire(self, session_id: str, must_exist: bool) -> _Kept:
         with self._guard:
-            self._forget_expired(session_id if must_exist else "")
+            self._forget_expired()
             kept = self._kept.get(session_id)
             if kept is None:
                 if must_exist:
@@ -63,17 +70,16 @@ class HttpSessions:
                 )
             return kept
 
-    def _forget_expired(self, wanted: str) -> None:
+    def _forget_expired(self) -> None:
         now = time.monotonic()
         for session_id, kept in list(self._kept.items()):
-            if kept.expires and kept.expires < now and kept.session.lock.acquire(blocking=False):
+            if 0 < kept.expires < now and kept.session.lock.acquire(blocking=False):
                 del self._kept[session_id]
                 kept.session.close()
 
-    def close(self, session_id: str | None = None) -> None:
-        """Forget one session, or all of them at shutdown."""
+    def close(self) -> None:
+        """Forget all of them, when no request runs any more."""
         with self._guard:
-            for name in [session_id] if session_id is not None else list(self._kept):
-                kept = self._kept.pop(name, None)
-                if kept is not None:
-                    kept.session.close()
+            for kept in self._kept.values():
+                kept.session.close()
+            self._kept.clear()

@@ -172,6 +172,8 @@ def _parse_insert(sql: bytes, head: str) -> Statement | None:
             raise ClickHouseError(78, "Query has infile and was send directly to server", "UNKNOWN_TYPE_OF_QUERY")
         if word in {"SELECT", "WITH", "WATCH"} or (token.depth == 1 and token.text.upper() == "SELECT"):
             return None
+        if token.kind == "other" and token.text == ";":
+            return None  # no rows follow: looked at again as a statement without any
         if word == "SETTINGS" and settings_at is None:
             settings_at = token.start
         previous = token

@@ -53,7 +53,7 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str
         secret_access_key=SecretStr(SECRET_KEY),
     )
     directory: Path = tmp_path_factory.mktemp("clickhouse")
-    with process.start(directory, named_collections=[collection]) as server:
+    with process.start(directory, named_collections=[collection], max_server_memory_bytes=1_200_000_000) as server:
         yield server
 
 

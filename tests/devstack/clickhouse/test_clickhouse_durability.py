@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -38,22 +41,24 @@ def test_eight_clients_insert_and_select_at_once(clickhouse_server, open_http, o
 
 
 def test_a_hundred_idle_connections_do_not_delay_a_new_one(clickhouse_server, open_native, http) -> None:
-    import httpx
-
-    clients = [httpx.Client() for _ in range(100)]
+    address = (clickhouse_server.host, clickhouse_server.http_port)
+    idle = [HTTPConnection(*address, timeout=10) for _ in range(100)]
     natives = [open_native(clickhouse_server) for _ in range(20)]
     try:
-        for client in clients:
-            assert client.get(clickhouse_server.url + "ping").text == "Ok.\n"
+        for connection in idle:
+            connection.request("GET", "/ping")
+            assert connection.getresponse().read() == b"Ok.\n"
         for native in natives:
             native.execute("SELECT 1")
         started = time.monotonic()
         assert http.command("SELECT 1") == 1
-        assert httpx.get(clickhouse_server.url + "ping").status_code == 200
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
+        for connection in idle:  # they were kept alive, not dropped
+            connection.request("GET", "/ping")
+            assert connection.getresponse().read() == b"Ok.\n"
     finally:
-        for client in clients:
-            client.close()
+        for connection in idle:
+            connection.close()
         for native in natives:
             native.disconnect()
 
@@ -65,7 +70,7 @@ def test_statements_run_side_by_side(clickhouse_server, open_http) -> None:
     started = time.monotonic()
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(sleep, range(6)))
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 5.5  # one after the other: 6
 
 
 def test_kill_9_loses_no_acknowledged_row_and_doubles_none(tmp_path, open_http, open_native) -> None:
@@ -155,9 +160,6 @@ def test_no_deduplication_without_a_window(http) -> None:
 
 
 def test_an_interrupted_body_inserts_nothing(clickhouse_server, http, database) -> None:
-    import base64
-    import socket
-
     http.command("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
     login = base64.b64encode(f"{clickhouse_server.user}:{clickhouse_server.password}".encode()).decode()
     head = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import lz4.frame
@@ -171,8 +173,18 @@ def test_session_keeps_temporary_tables_and_others_do_not_see_them(post) -> None
     post("CREATE TEMPORARY TABLE kept AS SELECT 5 AS a", **session)
     assert post("SELECT a FROM kept", **session).text == "5\n"
     assert post("SELECT a FROM kept").headers["X-ClickHouse-Exception-Code"] == "60"
+    assert post("SELECT a FROM kept", close_session="1", **session).text == "5\n"
+    assert post("SELECT a FROM kept", **session).headers["X-ClickHouse-Exception-Code"] == "60"
     missing = post("SELECT 1", session_id="never made", session_check="1")
     assert missing.headers["X-ClickHouse-Exception-Code"] == "372"
+
+
+def test_a_session_serves_one_request_at_a_time(post) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(post, "SELECT sleep(2)", session_id="busy")
+        time.sleep(0.7)
+        assert post("SELECT 1", session_id="busy").headers["X-ClickHouse-Exception-Code"] == "373"
+        assert first.result().status_code == 200
 
 
 def test_query_parameters(post) -> None:

@@ -62,9 +62,12 @@ def test_format_clause_is_taken_off(sql: str, text: str, name: str | None) -> No
     assert (statement.text, statement.format) == (text, name)
 
 
-def test_a_second_statement_is_refused_as_by_a_server() -> None:
+@pytest.mark.parametrize(
+    "sql", [b"SELECT 1; DROP TABLE t", b"INSERT INTO t; DROP TABLE t", b"DROP TABLE a;\n;DROP TABLE b"]
+)
+def test_a_second_statement_is_refused_as_by_a_server(sql: bytes) -> None:
     with pytest.raises(ClickHouseError, match="Multi-statements") as raised:
-        parse(b"SELECT 1; DROP TABLE t")
+        parse(sql)
     assert raised.value.code == 62
 
 
