@@ -71,6 +71,7 @@ class DbtTierOperator(DbtRunOperator):
         operator.setdefault("target", os.environ.get("DBT_TARGET") or "production")
         operator.setdefault("send_anonymous_usage_stats", False)
         operator.setdefault("use_colors", False)
+        operator.setdefault("partial_parse", True)
         super().__init__(**operator)
 
     @property
