@@ -15,7 +15,7 @@ with
             events_to_read(
                 source("_e", "profile_log_events"),
                 keys=["platform", "profile_id"],
-                when="not startsWith(source, 'openapi_')",
+                when="profile_id != '' and not startsWith(source, 'openapi_')",
             )
         }}
     ),

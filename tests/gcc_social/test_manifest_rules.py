@@ -1,0 +1,177 @@
+"""Rules that every model keeps, read off dbt's manifest. One test per rule; each names the models that break it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2] / "gcc_social"
+
+PERIOD_MINUTES = {
+    "recent_scl": 5,
+    "core": 15,
+    "post_ranker_partial": 15,
+    "collections": 30,
+    "staging_collections": 30,
+    "account_tracker_stats": 60,
+    "hourly": 120,
+    "post_ranker": 300,
+    "daily": 1440,
+    "gcc_orders": 1440,
+    "weekly": 10080,
+}
+"""Scheduling tags, each with the period of the DAG that runs it."""
+
+UNSCHEDULED = "deprecated"
+TWO_TAGS = {"mart_time_series"}
+"""Built incrementally by core and refreshed by daily."""
+
+DATABASES = (
+    "_e|_stage_e|beat_replica|coffee_replica|coffee_stage|campaign_replica|identity_replica|vidooly|ds|dbt|default"
+)
+
+Models = Callable[..., list[dict]]
+
+pytestmark = pytest.mark.unit
+
+
+def scheduling_tags(model: dict) -> set[str]:
+    return set(model["tags"]) & {*PERIOD_MINUTES, UNSCHEDULED}
+
+
+def period(model: dict) -> int:
+    return min((PERIOD_MINUTES.get(tag, 10**9) for tag in scheduling_tags(model)), default=10**9)
+
+
+def first_sentence(text: str) -> str:
+    return " ".join(text.split()).split(". ")[0]
+
+
+def test_project_has_models(models: Models) -> None:
+    assert len(models()) >= 30
+
+
+def test_each_model_has_one_scheduling_tag(models: Models) -> None:
+    wrong = {
+        model["name"]: sorted(scheduling_tags(model))
+        for model in models()
+        if len(scheduling_tags(model)) != 1 and model["name"] not in TWO_TAGS
+    }
+    assert not wrong
+
+
+def test_each_model_lands_in_the_one_schema(models: Models) -> None:
+    assert {model["schema"] for model in models()} == {"dbt"}
+
+
+def test_each_description_begins_with_the_grain(models: Models) -> None:
+    wrong = [model["name"] for model in models() if not model["description"].lstrip().startswith("One row per ")]
+    assert not wrong
+
+
+def test_each_model_has_a_test_of_its_grain(manifest: dict, models: Models) -> None:
+    tested = {
+        node["attached_node"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test"
+        and node["test_metadata"]
+        and node["test_metadata"]["name"] in {"unique_combination_of_columns", "unique"}
+        and node["config"]["severity"].lower() == "error"
+    }
+    assert not [model["name"] for model in models() if model["unique_id"] not in tested]
+
+
+def test_each_documented_column_has_a_description(models: Models) -> None:
+    wrong = {
+        model["name"]: [name for name, column in model["columns"].items() if not column["description"]]
+        for model in models()
+    }
+    assert not {name: columns for name, columns in wrong.items() if columns}
+    assert not [model["name"] for model in models() if not model["columns"]]
+
+
+def test_no_database_stands_in_the_sql(manifest: dict, models: Models) -> None:
+    """Only source() and ref() name tables, so that lineage is complete and a name is changed in one place."""
+    literal = re.compile(rf"(?<![\w'\".])(?:`)?(?:{DATABASES})`?\.`?[a-z]\w+")
+    texts = {model["name"]: model["raw_code"] for model in models()} | {
+        macro["name"]: macro["macro_sql"]
+        for macro in manifest["macros"].values()
+        if macro["package_name"] == "gcc_social"
+    }
+    assert not {name: literal.findall(text) for name, text in texts.items() if literal.search(text)}
+
+
+def test_the_clock_is_read_in_one_place(manifest: dict, models: Models) -> None:
+    clock = re.compile(r"\b(now|now64|today|yesterday|current_timestamp|utcTimestamp)\s*\(", re.IGNORECASE)
+    without_comments = re.compile(r"{#.*?#}|--[^\n]*", re.DOTALL)
+    texts = {model["name"]: model["raw_code"] for model in models()} | {
+        macro["name"]: macro["macro_sql"]
+        for macro in manifest["macros"].values()
+        if macro["package_name"] == "gcc_social"
+    }
+    assert not [name for name, text in texts.items() if clock.search(without_comments.sub("", text))]
+
+
+def test_no_model_samples_or_draws(models: Models) -> None:
+    chance = re.compile(
+        r"\b(rand\w*|generateUUID\w*|quantile(?!Exact)\w*|\w*median|uniq(?!Exact)\w*|any|anyLast|groupArraySample)\s*\("
+    )
+    assert not {
+        model["name"]: chance.findall(model["raw_code"]) for model in models() if chance.search(model["raw_code"])
+    }
+
+
+def test_no_model_needs_one_that_a_slower_tier_builds(manifest: dict, models: Models) -> None:
+    """A model that may read older data than its own tier's says so: meta.stale_inputs lists those inputs."""
+    by_id = {model["unique_id"]: model for model in models()}
+    wrong = []
+    for model in by_id.values():
+        accepted = set(model["config"]["meta"].get("stale_inputs", []))
+        for parent in (by_id[key] for key in model["depends_on"]["nodes"] if key in by_id):
+            if period(parent) > period(model) and parent["name"] not in accepted:
+                wrong.append(f"{model['name']} ({period(model)} min) reads {parent['name']} ({period(parent)} min)")
+    assert not wrong
+
+
+def test_each_selector_is_a_tag_and_each_tag_a_selector() -> None:
+    selectors = yaml.safe_load((PROJECT / "selectors.yml").read_text())["selectors"]
+    assert {selector["name"] for selector in selectors} == set(PERIOD_MINUTES)
+    for selector in selectors:
+        tag, without = selector["definition"]["union"]
+        assert tag == {"method": "tag", "value": selector["name"]}
+        assert without == {"exclude": [{"method": "tag", "value": UNSCHEDULED}]}
+
+
+def test_each_source_table_says_what_it_holds(manifest: dict) -> None:
+    for source in manifest["sources"].values():
+        name = f"{source['source_name']}.{source['name']}"
+        assert source["description"].startswith("One row per ") or source["source_name"] == "_e", name
+        assert source["source_description"], name
+        assert set(source["config"]["meta"]["key"]) <= set(source["columns"]), name
+        assert all(column["description"] and column["data_type"] for column in source["columns"].values()), name
+        has_limits = bool(source["freshness"] and source["freshness"]["warn_after"]["count"])
+        assert has_limits == (source["config"]["meta"]["volume_class"] != "dump"), name
+        assert bool(source["loaded_at_field"]) == has_limits, name
+
+
+def test_no_two_sources_are_one_table(manifest: dict) -> None:
+    tables = [(source["schema"], source["identifier"]) for source in manifest["sources"].values()]
+    assert len(tables) == len(set(tables))
+
+
+def test_merging_models_are_read_merged(models: Models) -> None:
+    """A ReplacingMergeTree read without merged() shows old versions of its rows."""
+    merging = {model["name"] for model in models() if "Replacing" in (model["config"].get("engine") or "")}
+    assert "stg_beat_instagram_post" in merging
+    wrong = []
+    for model in models():
+        code = model["raw_code"]
+        for name in merging & set(re.findall(r"ref\(\s*[\"'](\w+)[\"']\s*\)", code)):
+            plain = re.sub(rf"merged\(\s*ref\(\s*[\"']{name}[\"']\s*\)\s*\)", "", code)
+            if re.search(rf"ref\(\s*[\"']{name}[\"']\s*\)", plain):
+                wrong.append(f"{model['name']} reads {name}")
+    assert not wrong
