@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=options.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    os.environ["TZ"] = "UTC"  # observed: the engine takes its time zone from here, not from its configuration
     stack = StackSettings()
     try:
         login = Login.from_environment(options.user) or _stack_login(stack, options.user)

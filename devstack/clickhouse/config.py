@@ -55,7 +55,6 @@ class ServerConfiguration(BaseModel):
             return element
 
         add(root, "max_server_memory_usage", self.max_server_memory_bytes)
-        add(root, "timezone", "UTC")
         log = add(root, "query_log")
         add(log, "database", "system")
         add(log, "table", "query_log")

@@ -72,7 +72,7 @@ class Engine:
         return Session(_call(Connection, self._url))
 
     def kill_statements(self) -> None:
-        """Cancel every statement that still runs; their clients get error 394."""
+        """Cancel every statement that still runs: it ends with error 394."""
         self._root.query("KILL QUERY WHERE NOT startsWith(query, 'KILL QUERY') ASYNC", "TSV")
 
     def close(self) -> None:
@@ -90,32 +90,39 @@ class Session:
         self._current_database = "default"  # the connection's at the moment
         self._saved: dict[str, str | None] = {}  # the session's own value of each setting that a request changed
         self._applied: dict[str, str] = {}
+        self._unknown: set[str] = set()
 
     def close(self) -> None:
         self._connection.close()
 
-    def prepare(self, settings: Mapping[str, str], database: str = "", ignore_unknown: bool = False) -> None:
-        """Make database and settings those of the next statement: they hold for one request, the session's own stay.
+    def prepare(
+        self, statement: Statement, settings: Mapping[str, str], database: str = "", ignore_unknown: bool = False
+    ) -> None:
+        """Make database and settings those of one statement: they hold for it alone, the session's own stay.
 
+        SET and USE change what is the session's own, so settings of the request are kept away from them.
         Unknown settings raise code 115, or are left out with `ignore_unknown`.
         """
         target = database or self._database
         if target != self._current_database:
             _call(self._connection.query, f"USE {quote_name(target)}", "TSV")
             self._current_database = target
-        if settings == self._applied:
+        wanted = {} if statement.changes_session else dict(settings)
+        if ignore_unknown:
+            wanted = {name: value for name, value in wanted.items() if name not in self._unknown}
+        if wanted == self._applied:
             return
-        gone = self._applied.keys() - settings.keys()
-        new = {name: value for name, value in settings.items() if self._applied.get(name) != value}
+        new = {name: value for name, value in wanted.items() if self._applied.get(name) != value}
         unsaved = [name for name in new if name not in self._saved]
         known = self._current_values(unsaved) if unsaved else {}
         if ignore_unknown:
-            new = {name: value for name, value in new.items() if name in known or name in self._saved}
+            self._unknown.update(set(unsaved) - known.keys())
+            new = {name: value for name, value in new.items() if name not in self._unknown}
         self._saved.update(known)
-        for name in gone:
-            value = self._saved.pop(name, None)
-            self._set(name, "DEFAULT" if value is None else quote(value))
-            self._applied.pop(name, None)
+        for name in self._applied.keys() - wanted.keys():
+            own = self._saved[name]
+            self._set(name, "DEFAULT" if own is None else quote(own))
+            del self._applied[name], self._saved[name]
         for name, value in sorted(new.items(), key=lambda item: item[0] == "readonly"):  # which forbids later ones
             self._set(name, quote(value))
             self._applied[name] = value
@@ -124,12 +131,6 @@ class Session:
         """Make a database the session's own. Raises ClickHouseError 81 if there is none of that name."""
         _call(self._connection.query, f"USE {quote_name(database)}", "TSV")
         self._database = self._current_database = database
-
-    def own_state_changed(self) -> None:
-        """After SET or USE: what is in force now is the session's own."""
-        self._saved.clear()
-        self._applied.clear()
-        self._database = self._current_database = self._scalar("SELECT currentDatabase()")
 
     def _current_values(self, names: Iterable[str]) -> dict[str, str | None]:
         """Present values by name, None for a default, nothing for an unknown setting."""
@@ -156,8 +157,8 @@ class Session:
     def run(self, statement: Statement, format: str, parameters: Mapping[str, str] | None = None) -> Outcome:
         """Run a statement without rows of its own and return its whole result in `format`."""
         result = _call(self._connection.query, statement.text, format, params=dict(parameters or {}))
-        if statement.changes_session:
-            self.own_state_changed()
+        if statement.words[:1] == ("USE",):
+            self._database = self._current_database = self._scalar("SELECT currentDatabase()")
         body = result.bytes() or b""
         if format == "Native" and statement.kind is Kind.SELECT and b"DateTime" in body:
             body = restore_zones(body, self._types(statement, parameters))

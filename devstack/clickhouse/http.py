@@ -100,7 +100,7 @@ class HttpInterface:
         must_exist = request.parameters.get("session_check") == "1"
         close = request.parameters.get("close_session") == "1"
         with self.sessions.use(session_id, timeout, must_exist, close) as session:
-            session.prepare(request.settings(), request.database)
+            session.prepare(statement, request.settings(), request.database)
             format = statement.format or request.default_format
             outcome = self._run(session, request, statement, sql, format)
         return self._success(request, statement, outcome, format or "TabSeparated")

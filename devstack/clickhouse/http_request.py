@@ -90,9 +90,13 @@ class HttpRequest:
 
     def query_parameters(self) -> dict[str, str]:
         """Values of `{name:Type}` placeholders, escaped as in a tab-separated file."""
-        return {
+        found = {
             name.removeprefix("param_"): value for name, value in self.parameters.items() if name.startswith("param_")
         }
+        for name in found:
+            if not name.isidentifier():
+                raise ClickHouseError(36, f"Not a name of a query parameter: {name}", "BAD_ARGUMENTS")
+        return found
 
     @classmethod
     def build(cls, method: str, path: str, query_string: bytes, headers: Mapping[str, str], body: bytes) -> HttpRequest:

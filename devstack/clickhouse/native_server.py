@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 from clickhouse_driver.protocol import ClientPacketTypes
@@ -66,7 +67,8 @@ class NativeServer:
                 if self._closing:
                     return
                 log.exception("cannot accept a native connection")
-                return
+                time.sleep(0.2)  # too many open files, most likely: some will be closed
+                continue
             thread = threading.Thread(target=self._serve, args=(connection,), name="native", daemon=True)
             with self._guard:
                 self._connections.add(connection)
@@ -81,6 +83,7 @@ class NativeServer:
             pass  # the client went away
         except ProtocolError as error:
             log.warning("native connection ended: %s", error)
+            _read_to_end(connection)
         except Exception:
             log.exception("native connection ended by an unexpected failure")
         finally:
@@ -93,6 +96,17 @@ class NativeServer:
 def _shut(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
+
+
+def _read_to_end(connection: socket.socket) -> None:
+    """Let the client read what was sent: closing on unread input would make the kernel drop it."""
+    try:
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(1)
+        while connection.recv(1 << 16):
+            pass
     except OSError:
         return
 
@@ -152,15 +166,9 @@ class NativeConnection:
         raise ProtocolError("a client asked for compression")
 
     def _run(self, session: Session, query: Query) -> None:
-        if query.compressed:
-            raise ClickHouseError(
-                48,
-                "Compression is not supported by the local server: connect with compression=False",
-                "NOT_IMPLEMENTED",
-            )
         self._read_external_tables()
         statement = parse(query.text)
-        session.prepare(query.settings, ignore_unknown=not query.important)
+        session.prepare(statement, query.settings, ignore_unknown=not query.important)
         if statement.kind is Kind.INSERT:
             self._insert(session, statement, query.text)
         elif statement.kind is Kind.SELECT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import socket
 from pathlib import Path
@@ -29,6 +30,8 @@ def serve(
 
     Raises EngineStartError. `pid_file` exists while the server answers.
     """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every part of a table is several open files
     engine = Engine(data_directory, configuration)
     interface = HttpInterface(engine, login)
     http_server = HttpServer(interface)

@@ -22,7 +22,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_STREAMED = frozenset({"SELECT", "WITH", "FROM", "VALUES"})
+_STREAMED = frozenset({"SELECT", "WITH", "FROM"})
 _ANSWERED = frozenset({"SHOW", "DESC", "DESCRIBE", "EXISTS", "EXPLAIN", "CHECK"})
 _INSERT_HEAD_LIMIT = 1 << 20  # bytes searched for FORMAT or VALUES; what follows them may be any binary data
 _AFTER_FORMAT = re.compile(rb"[ \t\f]*\r?\n?")
@@ -55,7 +55,7 @@ class Statement:
 
     @property
     def changes_session(self) -> bool:
-        """True for SET and USE, after which the session's own settings and database have to be looked up again."""
+        """True for SET and USE, which change what holds for the later statements of a session."""
         return self.words[:1] in (("SET",), ("USE",))
 
 

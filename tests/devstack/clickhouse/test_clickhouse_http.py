@@ -151,9 +151,19 @@ def test_url_parameters_are_settings_of_that_request_only(post) -> None:
 
 def test_settings_of_a_session_survive_a_request_with_others(post) -> None:
     session = {"session_id": "own-settings"}
-    post("SET max_block_size = 4321", **session)
+    post("SET max_block_size = 4321", max_threads="1", **session)
+    assert post("SELECT changed FROM system.settings WHERE name = 'max_threads'", **session).text == "0\n"
     assert post("SELECT getSetting('max_block_size')", max_block_size="1234", **session).text == "1234\n"
     assert post("SELECT getSetting('max_block_size')", **session).text == "4321\n"
+
+
+def test_database_of_a_request_is_not_the_one_of_its_session(post, database) -> None:
+    session = {"session_id": "databases"}
+    read = "SELECT currentDatabase()"
+    post("USE system", **session)
+    assert post(read, **session).text == f"{database}\n"  # by the URL parameter
+    assert post(read, **{**session, "database": ""}).text == "system\n"
+    assert post(read, database="nowhere").headers["X-ClickHouse-Exception-Code"] == "81"
 
 
 def test_unknown_setting_is_an_error(post) -> None:

@@ -50,8 +50,7 @@ def test_insert_head_variants(native, database) -> None:
         "INSERT INTO `odd name` VALUES",
         f"INSERT INTO {database}.`odd name` (`a b`) VALUES",
         "insert into table `odd name` (* EXCEPT(c)) settings async_insert = 0 values",
-        f"INSERT INTO FUNCTION remote('127.0.0.1:1', '{database}', 't') VALUES"[:0]
-        or "INSERT INTO `odd name` FORMAT Native",
+        "INSERT INTO `odd name` FORMAT Native",
     ):
         native.execute(head, [(1,)])
     assert native.execute("SELECT count(), any(c) FROM `odd name`") == [(4, "m")]
@@ -129,6 +128,15 @@ def test_what_cannot_be_done_is_refused_clearly(clickhouse_server, native) -> No
     assert native.execute("SELECT 1") == [(1,)]
     with pytest.raises(ServerException, match="Kafka"):
         native.execute("CREATE TABLE k (a Int8) ENGINE = Kafka")
+
+
+def test_compression_is_refused_with_an_error_that_arrives(clickhouse_server, open_native) -> None:
+    client = open_native(clickhouse_server)
+    client.execute("SELECT 1")
+    client.connection.compression = 1  # what a client with clickhouse-cityhash would ask for
+    with pytest.raises(ServerException, match="compression=False") as raised:
+        client.execute("SELECT 1")
+    assert raised.value.code == 48
 
 
 def test_garbage_ends_only_its_own_connection(clickhouse_server, native) -> None:

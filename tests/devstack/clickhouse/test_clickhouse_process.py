@@ -120,7 +120,8 @@ def test_configuration_file_is_readable_by_its_owner_only(clickhouse_server) -> 
     assert "export-secret-value" in configuration.read_text()
 
 
-def test_sigterm_ends_it_cleanly_and_the_data_is_there_again(tmp_path, open_http, open_native) -> None:
+def test_sigterm_ends_it_cleanly_and_the_data_is_there_again(tmp_path, open_http, open_native, monkeypatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")  # a developer's own zone is none of the server's business
     with process.start(tmp_path) as server:
         client, idle = open_http(server), open_native(server)
         idle.execute("SELECT 1")
@@ -128,6 +129,7 @@ def test_sigterm_ends_it_cleanly_and_the_data_is_there_again(tmp_path, open_http
         client.command("CREATE TABLE d.t (a UInt64) ENGINE = MergeTree ORDER BY a")
         client.insert("d.t", [[1], [2]], column_names=["a"])
         assert (tmp_path / "server.pid").read_text().strip() == str(server.process.pid)
+        assert client.command("SELECT timezone(), toString(toDateTime(0))") == ["UTC", "1970-01-01 00:00:00"]
         assert server.stop() == 0
         assert not (tmp_path / "server.pid").exists()
         assert re.search(r"stopped$", server.log())
