@@ -72,7 +72,7 @@ SCHEDULES: dict[str, str | None] = {
     "upload_content_verification": "0 */3 * * *",
     "upload_handle_verification": "0 * * * *",
     "uca_su_saas_item_sync": "0 * * * *",
-    "crm_recommendation_invitation": "none (manual trigger only)",
+    "crm_recommendation_invitation": None,
     "create_payout_for_active_su_if_not_present": "0 * * * *",
     "track_hashtags": "0 */6 * * *",
     "slack_connection": "0 9 * * *",
