@@ -31,15 +31,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import pika  # noqa: E402
+import pika
 
-from devstack.services import ClickHouseService, RabbitmqService  # noqa: E402
-from devstack.settings import StackSettings  # noqa: E402
-from event_sinker import schema, topology  # noqa: E402
-from event_sinker.events import EVENT_TYPES  # noqa: E402
-from event_sinker.parse import Parser  # noqa: E402
-from event_sinker.settings import Settings  # noqa: E402
-from event_sinker.writer import Writer, connect  # noqa: E402
+from devstack.services import ClickHouseService, RabbitmqService
+from devstack.settings import StackSettings
+from event_sinker import schema, topology
+from event_sinker.events import EVENT_TYPES
+from event_sinker.parse import Parser
+from event_sinker.settings import Settings
+from event_sinker.writer import Writer, connect
 
 EVENT = EVENT_TYPES["post_log"]
 BODY_BYTES = 500
@@ -132,17 +132,20 @@ def run_sinker(settings: Settings, count: int, environment: dict[str, str]) -> t
             stderr=log,
             cwd=Path(__file__).resolve().parent.parent,
         )
-        with connect(settings) as client:
-        statement = f"SELECT count() FROM {settings.clickhouse_database}.{EVENT.table}"
+        statement = f"SELECT count() FROM {settings.clickhouse_database}.{EVENT.table}"  # noqa: S608
         with connect(settings) as client:
             while client.query(statement).result_rows[0][0] < count:
+                if process.poll() is not None:
+                    raise SystemExit(f"the sinker ended with {process.returncode}")
                 time.sleep(0.5)
         process.terminate()
         process.wait(30)
         log.seek(0)
         entries = [json.loads(line) for line in log]
-    times = {name: [datetime.fromisoformat(entry["time"]) for entry in entries if entry["message"] == name]
-             for name in ("connected to RabbitMQ", "batch stored")}
+    times = {
+        name: [datetime.fromisoformat(entry["time"]) for entry in entries if entry["message"] == name]
+        for name in ("connected to RabbitMQ", "batch stored")
+    }
     return (times["batch stored"][-1] - times["connected to RabbitMQ"][0]).total_seconds(), len(times["batch stored"])
 
 

@@ -101,9 +101,9 @@ class Writer:
             self._write_range(batch_id, rows, middle, end, lost, refused)
 
     def _insert(self, rows: Sequence[Row], token: str) -> None:
-        self._connected().insert(
+        client = self._connected()
+        context = client.create_insert_context(
             self._table,
-            list(zip(*rows, strict=True)),
             column_names=self.event.column_names,
             column_type_names=self._types,
             column_oriented=True,
@@ -115,6 +115,22 @@ class Writer:
                 "max_partitions_per_insert_block": 0,
             },
         )
+        # One token names one block, so the rows travel as one block: the client would cut them every few megabytes.
+        context.req_block_size = len(rows)
+        context.data = list(zip(*rows, strict=True))
+        written = client.insert(context=context).written_rows
+        if written != len(rows):
+            self._require_all(rows, written)
+
+    def _require_all(self, rows: Sequence[Row], written: int) -> None:
+        """A server that reports another number of rows than it was sent is not believed before the ids are found."""
+        id_index = self.event.column_names.index(self.event.id_column)
+        missing = {row[id_index] for row in rows} - self._stored_ids(rows)
+        if missing:
+            raise SinkerError(
+                f"{self._table}: ClickHouse confirmed an insert of {len(rows)} rows as {written}, and {len(missing)} are "
+                "not there. The messages stay in RabbitMQ. Look for a proxy or a materialized view that alters inserts"
+            )
 
     def stored_ids(self, rows: Sequence[Row], received: float, lost: threading.Event) -> set[str]:
         """Which of these rows (of messages that were delivered before) ClickHouse has already, by event id.
@@ -127,10 +143,12 @@ class Writer:
         """
         lost.wait(max(0.0, received + self.settings.redelivery_settle_seconds - time.monotonic()))
         self._persist("lookup", lambda: self._await_running_inserts(lost), lost)
+        return self._persist("lookup", lambda: self._stored_ids(rows), lost)
+
+    def _stored_ids(self, rows: Sequence[Row]) -> set[str]:
         found: set[str] = set()
         for start in range(0, len(rows), _LOOKUP_CHUNK):
-            chunk = rows[start : start + _LOOKUP_CHUNK]
-            found |= self._persist("lookup", lambda chunk=chunk: self._select_ids(chunk), lost)
+            found |= self._select_ids(rows[start : start + _LOOKUP_CHUNK])
         return found
 
     def _await_running_inserts(self, lost: threading.Event) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from datetime import datetime
 
+import orjson
 import pika
 import pytest
 from pika.exceptions import ChannelClosedByBroker
@@ -15,7 +17,8 @@ from pika.exceptions import ChannelClosedByBroker
 from event_sinker import schema
 from event_sinker.errors import SinkerError
 from event_sinker.events import EVENT_TYPES
-from event_sinker.writer import connect
+from event_sinker.parse import Parser
+from event_sinker.writer import Writer, connect
 from tests.fault.sinker_process import REPOSITORY, SinkerWorld, profile_event, wait_until
 
 pytestmark = pytest.mark.integration
@@ -232,6 +235,31 @@ def test_the_batch_grows_while_an_insert_is_in_flight(world: SinkerWorld, clickh
     assert batches[-1] >= 900
 
 
+def test_a_large_batch_is_one_block(world: SinkerWorld) -> None:
+    """Several blocks under one token would count as repetitions of the first; all rows must be there, in one part."""
+    world.start(batch_rows=9500, prefetch=20_000, batch_max_rows=9500, batch_seconds=60)
+    with world.connection() as connection:
+        channel = connection.channel()
+        for _ in range(9500):
+            event = profile_event()
+            channel.basic_publish("beat.dx", "profile_log_events", orjson.dumps(event))
+            world.sent.append(event["event_id"])
+    world.assert_each_stored_once()
+    database = world.settings.clickhouse_database
+    assert world.query(f"SELECT count() FROM system.parts WHERE database = '{database}' AND level = 0") == [(1,)]
+
+
+def test_a_server_that_stores_less_than_it_confirms_is_not_believed(world: SinkerWorld) -> None:
+    """When the confirmed number differs from what was sent, the ids decide."""
+    event = EVENT_TYPES["profile_log"]
+    writer = Writer(event, world.settings)
+    row = Parser(event).row(orjson.dumps(profile_event()), int(time.time()), "batch")
+    with pytest.raises(SinkerError, match="1 are not there"):
+        writer._require_all([row], written=0)
+    writer.write("b", [row], threading.Event())
+    writer._require_all([row], written=0)
+
+
 def test_a_queue_with_other_arguments_is_an_error_that_says_how_to_migrate(world: SinkerWorld) -> None:
     with world.connection() as connection:
         channel = connection.channel()
@@ -325,3 +353,11 @@ def test_the_sinker_leaves_queues_of_other_types_alone(world: SinkerWorld) -> No
     world.start()
     with world.connection() as connection, pytest.raises(ChannelClosedByBroker, match="NOT_FOUND"):
         connection.channel().queue_declare("post_log_events_q", passive=True)
+
+
+def test_a_large_batch_of_wide_rows_is_stored_whole(world: SinkerWorld) -> None:
+    """The client would cut such a batch into several blocks, of which one deduplication token keeps only the first."""
+    world.send(9_000, dimensions={"bio": "x" * 900})
+    world.start(batch_rows=9_000, batch_seconds=30)
+
+    world.assert_each_stored_once()
