@@ -1,0 +1,58 @@
+"""Each tier built over the small world, in the order in which the schedule reaches it, with all of dbt's own tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.gcc_social.conftest import Warehouse
+
+pytestmark = pytest.mark.integration
+
+TIERS = ("core", "recent_scl", "collections", "post_ranker", "post_ranker_partial", "hourly", "daily", "weekly")
+
+
+@pytest.fixture(scope="module")
+def built_tiers(small_world: Warehouse) -> Warehouse:
+    small_world.drop_models()
+    small_world.dbt("seed")
+    return small_world
+
+
+def test_every_tier_builds_and_again_to_the_same_rows(
+    built_tiers: Warehouse, models: Callable[..., list[dict]]
+) -> None:
+    """The second round has incremental models, rebuilt tables, and the same clock: nothing may differ."""
+    for tier in TIERS:
+        if models(tier):
+            built_tiers.dbt("build", "--exclude-resource-type", "unit_test", "--selector", tier)
+    tables = [model["name"] for model in models() if model["config"]["materialized"] in ("table", "incremental")]
+    tables = [name for name in tables if built_tiers.rows(f"exists table dbt.{name}") == [(1,)]]
+    assert len(tables) > 25
+    before = built_tiers.checksums(tables)
+    assert before["stg_beat_profile_log"][0] > 1000
+    assert before["mart_leaderboard"][0] > 100
+    for tier in TIERS:
+        if models(tier):
+            built_tiers.dbt("run", "--selector", tier)
+    after = built_tiers.checksums(tables)
+    assert {name for name in tables if before[name] != after[name]} == set()
+
+
+def test_no_temporary_table_stays_behind(built_tiers: Warehouse) -> None:
+    assert (
+        built_tiers.rows("select name from system.tables where database = 'dbt' and position(name, '__dbt') > 0") == []
+    )
+
+
+def test_unit_tests_hold(built_tiers: Warehouse) -> None:
+    built_tiers.dbt("test", "--select", "test_type:unit")
+
+
+def test_descriptions_are_stored_in_the_warehouse(built_tiers: Warehouse) -> None:
+    ((comment,),) = built_tiers.rows(
+        "select comment from system.columns"
+        " where database = 'dbt' and table = 'mart_instagram_account_summary' and name = 'avg_er'"
+    )
+    assert "Engagement per follower" in comment
