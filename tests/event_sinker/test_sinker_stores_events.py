@@ -357,7 +357,7 @@ def test_the_sinker_leaves_queues_of_other_types_alone(world: SinkerWorld) -> No
 
 def test_a_large_batch_of_wide_rows_is_stored_whole(world: SinkerWorld) -> None:
     """The client would cut such a batch into several blocks, of which one deduplication token keeps only the first."""
-    world.send(9_000, dimensions={"bio": "x" * 900})
-    world.start(batch_rows=9_000, batch_seconds=30)
+    world.send(1_200, dimensions={"bio": "x" * 6_000})
+    world.start(batch_rows=1_200, batch_bytes=16 << 20, batch_seconds=30)
 
     world.assert_each_stored_once()
