@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import queue
+import resource
 import statistics
 import subprocess
 import sys
@@ -187,27 +188,40 @@ def child(program: str, count: int, environment: dict[str, str]) -> float:
     return float(finished.stdout)
 
 
+def children_cpu() -> float:
+    """CPU seconds of all child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def measure(settings: Settings, count: int, rounds: int) -> None:
     environment = environment_of(settings)
     rates: dict[str, list[float]] = {"pika": [], "sinker": [], "replaced": []}
+    cpu: dict[str, list[float]] = {name: [] for name in rates}
     for number in range(1, rounds + 1):
-        fill(settings, count)
-        rates["pika"].append(count / child("pika", count, environment))
-        fill(settings, count)
-        seconds, inserts = run_sinker(settings, count, environment)
-        rates["sinker"].append(count / seconds)
-        few = max(2000, count // 15)
-        fill(settings, few)
-        rates["replaced"].append(few / child("replaced", few, environment))
+        inserts = 0
+        for name in rates:
+            events = max(2000, count // 15) if name == "replaced" else count
+            fill(settings, events)
+            before = children_cpu()
+            if name == "sinker":
+                seconds, inserts = run_sinker(settings, events, environment)
+            else:
+                seconds = child(name, events, environment)
+            rates[name].append(events / seconds)
+            cpu[name].append((children_cpu() - before) / events * 1e6)
         shown = "  ".join(f"{name} {values[-1]:,.0f}/s" for name, values in rates.items())
         print(f"round {number}: {shown}; the sinker made {inserts} inserts of {count / inserts:,.0f} rows", flush=True)
     medians = {name: statistics.median(values) for name, values in rates.items()}
     cores, today = os.cpu_count(), datetime.now(UTC).date()
     print(f"\n{count:,} events of {BODY_BYTES} bytes, {rounds} rounds, {cores} cores, {today}\n")
-    print("| program | events/s, median | lowest - highest | against the pika loop |\n|---|---|---|---|")
+    print("| program | events/s, median | lowest - highest | against the pika loop | its own CPU, us per event |")
+    print("|---|---|---|---|---|")
     for name, values in rates.items():
-        ratio = medians[name] / medians["pika"]
-        print(f"| {name} | {medians[name]:,.0f} | {min(values):,.0f} - {max(values):,.0f} | {ratio:.2f} |")
+        ratio, micros = medians[name] / medians["pika"], statistics.median(cpu[name])
+        print(
+            f"| {name} | {medians[name]:,.0f} | {min(values):,.0f} - {max(values):,.0f} | {ratio:.2f} | {micros:.0f} |"
+        )
     print(f"\nsinker / replaced design: {medians['sinker'] / medians['replaced']:.1f}")
 
 

@@ -128,8 +128,8 @@ class Writer:
         missing = {row[id_index] for row in rows} - self._stored_ids(rows)
         if missing:
             raise SinkerError(
-                f"{self._table}: ClickHouse confirmed an insert of {len(rows)} rows as {written}, and {len(missing)} are "
-                "not there. The messages stay in RabbitMQ. Look for a proxy or a materialized view that alters inserts"
+                f"{self._table}: ClickHouse confirmed an insert of {len(rows)} rows as {written}, and {len(missing)} "
+                "are not there. The messages stay in RabbitMQ. Look for a proxy or a view that alters inserts"
             )
 
     def stored_ids(self, rows: Sequence[Row], received: float, lost: threading.Event) -> set[str]:
