@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from airflow_dbt_python.hooks.dbt import DbtHook
+from dbt.graph import ResourceTypeSelector
+from dbt.node_types import NodeType
 from dbt.task.run import RunTask
 
+from stir.dbt_seeds import CurrentSeedRunner
 from stir.warehouse import literal
 
 log = logging.getLogger(__name__)
@@ -77,9 +80,17 @@ class TierHook(DbtHook):
                     hook.failure = error
                     raise
 
+            def get_node_selector(self) -> ResourceTypeSelector:
+                selector = super().get_node_selector()
+                selector.resource_types = {NodeType.Model, NodeType.Seed}
+                return selector
+
+            def get_runner_type(self, node: Any) -> Any:
+                return CurrentSeedRunner if node.resource_type == NodeType.Seed else super().get_runner_type(node)
+
             def before_run(self, adapter: Any, selected_uids: Any) -> Any:
-                nodes = self.manifest.nodes
-                drop_leftovers(adapter, [nodes[uid] for uid in selected_uids if uid in nodes])
+                nodes = [self.manifest.nodes[uid] for uid in selected_uids if uid in self.manifest.nodes]
+                drop_leftovers(adapter, nodes)
                 return super().before_run(adapter, selected_uids)
 
         return TierRunTask

@@ -30,14 +30,15 @@ def dbt_run(
     full_refresh: bool = False,
     **operator: Any,
 ) -> DbtTierOperator:
-    """Task that builds the models of one scheduling tag, except deprecated ones and those of `KEPT_APART`.
+    """Task that builds the models of one scheduling tag, except deprecated ones and those of `KEPT_APART`, and the
+    seeds that these models read.
 
     Assets in `publishes` get an event when the tier has succeeded. The DAG's own param `full_refresh`, if it has one
     and it is set, rebuilds incremental models from scratch.
     """
     return DbtTierOperator(
         task_id=task_id,
-        select=[f"tag:{tag}"],
+        select=[f"tag:{tag}", f"+tag:{tag},resource_type:seed"],
         exclude=[ALWAYS_EXCLUDED, *(f"tag:{other}" for other in KEPT_APART if other != tag)],
         full_refresh=full_refresh,
         outlets=list(publishes),

@@ -57,7 +57,10 @@ def tiers(dag_bag: Any) -> dict[str, DbtTierOperator]:
 
 def selected(operator: DbtTierOperator, models: dict[str, set[str]]) -> set[str]:
     """Models of one task; selectors are plain tags, which this reads as dbt does."""
-    chosen, excluded = ({item.removeprefix("tag:") for item in items} for items in (operator.select, operator.exclude))
+    chosen, excluded = (
+        {item.removeprefix("tag:") for item in items if item.startswith("tag:")}
+        for items in (operator.select, operator.exclude)
+    )
     return {name for name, tags in models.items() if tags & chosen and not tags & excluded}
 
 

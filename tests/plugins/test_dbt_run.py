@@ -30,6 +30,7 @@ MODELS = {
     " select now64(6) as at",
     "wrong": "{{ config(tags=['broken']) }} select no_such_column from numbers(1)",
     "after_wrong": "{{ config(tags=['broken']) }} select * from {{ ref('wrong') }}",
+    "reader": "{{ config(tags=['reading']) }} select * from {{ ref('names') }}",
     "right": "{{ config(tags=['broken']) }} select 1 as id",
 }
 
@@ -47,6 +48,8 @@ def project(
     (tmp_path / "models").mkdir()
     for name, sql in MODELS.items():
         (tmp_path / "models" / f"{name}.sql").write_text(sql)
+    (tmp_path / "seeds").mkdir()
+    (tmp_path / "seeds" / "names.csv").write_text("id,name\n1,Comedy\n2,Music\n")
     at = clickhouse_service.endpoint
     for name, value in {
         "DBT_PROJECT_DIR": str(tmp_path),
@@ -89,7 +92,7 @@ def test_a_failed_model_is_named_with_its_reason_and_the_rest_is_built(project: 
 
 def test_a_tag_without_models_fails_at_once_and_for_good(project: Any) -> None:
     with pytest.raises(
-        AirflowFailException, match=r"dbt selected no model \(select tag:weekly, exclude tag:deprecated"
+        AirflowFailException, match=r"dbt selected no model \(select tag:weekly .*, exclude tag:deprecated"
     ):
         run("weekly")
 
@@ -102,6 +105,25 @@ def test_leftovers_of_a_killed_run_go_first_and_those_of_other_tiers_stay(projec
         project.execute(table.format(f"`{name}`"))
     run("hourly")
     assert tables(project) == {"alpha", "beta", *others}
+
+
+def test_seeds_that_a_tier_reads_are_loaded_first_and_again_only_when_the_file_changes(project: Any) -> None:
+    assert run("reading")["counts"] == {"success": 2}
+    assert project.execute("select name from dbt.reader order by id") == [("Comedy",), ("Music",)]
+    parts = "select name, modification_time from system.parts where database = 'dbt' and table = 'names' and active"
+    before = project.execute(parts)
+    run("reading")
+    assert project.execute(parts) == before
+    Path(dbt_run("reading").project_dir, "seeds", "names.csv").write_text("id,name\n1,Satire\n")
+    run("reading")
+    assert project.execute("select name from dbt.reader") == [("Satire",)]
+    run("hourly")
+    assert "names" in tables(project)
+
+
+def test_a_tier_loads_no_seed_that_it_does_not_read(project: Any) -> None:
+    run("hourly")
+    assert "names" not in tables(project)
 
 
 def test_a_full_refresh_is_a_matter_of_the_trigger_form(project: Any) -> None:

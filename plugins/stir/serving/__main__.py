@@ -1,7 +1,7 @@
 """`python -m stir.serving`: look at, check and restore the published generations of a serving table.
 
-Servers are found by the Airflow connections prod_pg / stage_pg and clickhouse_gcc (AIRFLOW_CONN_* or the metadata database).
-Exit codes: 0 done and well, 1 refused or a server failed, 2 wrong usage, 3 `verify` found differences.
+Servers are found by the Airflow connections prod_pg / stage_pg and clickhouse_gcc (AIRFLOW_CONN_* or the metadata
+database). Exit codes: 0 done and well, 1 refused or a server failed, 2 wrong usage, 3 `verify` found differences.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ def show_history(target: Target, environment: Environment, limit: int) -> int:
 
 def roll_back(target: Target, environment: Environment, accept_fewer_rows: bool, wait: float) -> int:
     """Exchange live and previous generation."""
-    names = RunNames(target, environment, "command line", f"{getpass.getuser()} {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}")
+    names = RunNames(
+        target, environment, "command line", f"{getpass.getuser()} {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+    )
     with closing(connect(environment, "rollback")) as connection:
         outcome = rollback.roll_back(connection, names, patience=wait, accept_fewer_rows=accept_fewer_rows)
     print(

@@ -1,4 +1,5 @@
-"""What PostgreSQL's catalog says about a table: columns, indexes, views on it, grants, and what a swap could not carry over.
+"""What PostgreSQL's catalog says about a table: columns, indexes, views on it, grants, and what a swap could not carry
+over.
 
 All names are looked up on the connection's search path, as the statements that use them are.
 """
@@ -72,7 +73,9 @@ def views_on(cursor: psycopg2.extensions.cursor, table: str) -> list[View]:
 
 
 def grant_statements(cursor: psycopg2.extensions.cursor, source: str, to: str) -> list[str]:
-    """Statements that give table `to` the owner, the grants (of columns too) and the storage options of table `source`."""
+    """Statements that give table `to` the owner, the grants (of columns too) and the storage options of table
+    `source`.
+    """
     cursor.execute(
         """
         with source as (select * from pg_class where oid = to_regclass(%(source)s)),
@@ -133,7 +136,7 @@ def blocking_dependents(cursor: psycopg2.extensions.cursor, table: str) -> list[
     """What hangs on the table and would stay behind on the old generation: one sentence each."""
     cursor.execute(
         """
-        select distinct format('materialized view %%s reads the table and would keep reading the old generation; make it a view',
+        select distinct format('materialized view %%s would keep reading the old generation; make it a view',
             v.oid::regclass)
         from pg_depend d
         join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
@@ -146,7 +149,8 @@ def blocking_dependents(cursor: psycopg2.extensions.cursor, table: str) -> list[
         select format('trigger %%s would be lost; drop it', tgname)
         from pg_trigger where tgrelid = to_regclass(%(table)s) and not tgisinternal
         union all
-        select format('policy %%s would be lost; drop it', polname) from pg_policy where polrelid = to_regclass(%(table)s)
+        select format('policy %%s would be lost; drop it', polname)
+        from pg_policy where polrelid = to_regclass(%(table)s)
         order by 1
         """,
         {"table": table},

@@ -9,14 +9,22 @@ from stir.serving.naming import Environment
 if TYPE_CHECKING:
     import psycopg2.extensions
 
-LIBPQ_EXTRAS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs", "connect_timeout", "keepalives_idle")
+LIBPQ_EXTRAS = (
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "target_session_attrs",
+    "connect_timeout",
+    "keepalives_idle",
+)
 
 
 def connect(environment: Environment, purpose: str) -> psycopg2.extensions.connection:
     """psycopg2 connection by the environment's Airflow connection, time zone UTC.
 
-    PostgresHook would give psycopg 2 or 3, whichever is installed; the swap relies on one driver's errors and transactions.
-    `purpose` shows in pg_stat_activity.
+    PostgresHook would give psycopg 2 or 3, whichever is installed; the swap relies on one driver's errors and
+    transactions. `purpose` shows in pg_stat_activity.
     """
     import psycopg2
     from airflow.sdk import BaseHook

@@ -19,6 +19,7 @@ def table_ddl(target: Target) -> str:
     ]
     head = (
         f"-- {target.description}\n"
-        f"-- Generated: python -m stir.serving ddl {target.name}. The definition is plugins/stir/serving/targets/{target.name}.py."
+        f"-- Generated: python -m stir.serving ddl {target.name}. "
+        f"The definition is plugins/stir/serving/targets/{target.name}.py."
     )
     return head + "\n\n" + "\n\n".join(statements) + "\n"

@@ -1,4 +1,6 @@
-"""What a serving target is: everything that the export, load, checks, swap, DDL and tests of one table are generated from."""
+"""What a serving target is: everything that the export, load, checks, swap, DDL and tests of one table are generated
+from.
+"""
 
 from __future__ import annotations
 
@@ -46,19 +48,21 @@ CLICKHOUSE_TYPES = {
     "timestamptz": r"DateTime(64)?(\(.*\))?",
     "jsonb": r"(Map|Array|Tuple)\(.*\)|String",
 }
-"""Per PostgreSQL type, the ClickHouse types whose every value it can hold (a UInt64 above 2^63-1 makes the load refuse)."""
+"""Per PostgreSQL type, the ClickHouse types whose every value it can hold (a UInt64 above 2^63-1 makes the load
+refuse).
+"""
 
 
 class DeclarationError(ValueError):
-    """A target declaration contradicts itself; the message names the target, the column or index, and what to change."""
+    """A declaration contradicts itself; the message names the target, the column or index, and what to change."""
 
 
 @dataclass(frozen=True)
 class Column:
     """One column of the serving table.
 
-    `clickhouse` is the mart's type as dbt and DESCRIBE write it, for columns of origin `mart`. `expression` replaces the mart's
-    column of the same name. `default` is SQL, for columns that the load leaves out.
+    `clickhouse` is the mart's type as dbt and DESCRIBE write it, for columns of origin `mart`. `expression` replaces
+    the mart's column of the same name. `default` is SQL, for columns that the load leaves out.
     """
 
     name: str
@@ -93,8 +97,9 @@ class Column:
 class Enrichment:
     """Columns taken from a base table of the serving database.
 
-    Rows of the target for which `when` holds (SQL over alias `staged`) are matched by `on` = `key`. Several rows of `table` with
-    one key: the lowest `id` wins, so that a row of the target never multiplies. `columns` maps target column to `table` column.
+    Rows of the target for which `when` holds (SQL over alias `staged`) are matched by `on` = `key`. Several rows of
+    `table` with one key: the lowest `id` wins, so that a row of the target never multiplies. `columns` maps target
+    column to `table` column.
     """
 
     table: str

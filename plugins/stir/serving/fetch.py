@@ -13,25 +13,28 @@ SPARE_BYTES = 256 * 1024 * 1024
 
 
 def fetch_command(manifest: Manifest, bucket: str, folder: str, file_name: str, attempt: int, seconds: int) -> str:
-    """Command that puts the object at `<folder>/<file_name>`, or leaves nothing and exits above 0 with one sentence why.
+    """Command that puts the object at `<folder>/<file_name>`, or leaves nothing and exits above 0 with one sentence
+    why.
 
-    The file appears under its name only after its size and checksum equal the manifest's. `timeout -k` bounds the transfer even
-    when the SSH session is gone. Exit codes: 28 no space, 65 not what the manifest says, 124 too slow, else the AWS CLI's.
+    The file appears under its name only after its size and checksum equal the manifest's. `timeout -k` bounds the
+    transfer even when the SSH session is gone. Exit codes: 28 no space, 65 not what the manifest says, 124 too slow,
+    else the AWS CLI's.
     """
     return f"""set -eu
+refuse() {{ echo "fetch refused: $2" >&2; exit "$1"; }}
 folder={shlex.quote(folder)}
 final="$folder"/{shlex.quote(file_name)}
 part="$final.{int(attempt)}.part"
-[ -d "$folder" ] || {{ echo "fetch refused: folder $folder does not exist on this host; create it for the loading user" >&2; exit 66; }}
+[ -d "$folder" ] || refuse 66 "folder $folder does not exist on this host; create it for the loading user"
 free=$(df -Pk "$folder" | awk 'NR == 2 {{ print $4 }}')
 need={(manifest.bytes + SPARE_BYTES) // 1024}
-[ "$free" -ge "$need" ] || {{ echo "fetch refused: $need KiB needed in $folder, $free KiB free; make room" >&2; exit 28; }}
+[ "$free" -ge "$need" ] || refuse 28 "$need KiB needed in $folder, $free KiB free; make room"
 trap 'rm -f "$part"' EXIT HUP INT TERM
 timeout -k 10 {int(seconds)} aws s3 cp --only-show-errors {shlex.quote(f"s3://{bucket}/{manifest.key}")} "$part"
 size=$(stat -c %s "$part")
-[ "$size" = {manifest.bytes} ] || {{ echo "fetch refused: file has $size bytes, manifest says {manifest.bytes}; export again" >&2; exit 65; }}
+[ "$size" = {manifest.bytes} ] || refuse 65 "file has $size bytes, manifest says {manifest.bytes}; export again"
 sum=$(split -l {CHUNK_LINES} --filter='sha256sum | cut -c1-64' "$part" | sha256sum | cut -c1-64)
-[ "$sum" = {manifest.checksum} ] || {{ echo "fetch refused: checksum $sum, manifest says {manifest.checksum}; export again" >&2; exit 65; }}
+[ "$sum" = {manifest.checksum} ] || refuse 65 "checksum $sum, manifest says {manifest.checksum}; export again"
 mv "$part" "$final"
 echo "fetched $size bytes, checksum as in the manifest"
 """

@@ -1,4 +1,8 @@
-"""Checks between the load and the swap. Each refusal says which guard failed and by how much; the live table is not touched."""
+"""Checks between the load and the swap. Each refusal says which guard failed and by how much; the live table is not
+touched.
+"""
+
+# ruff: noqa: S608 -- every name in these statements comes from a declaration that was checked
 
 from __future__ import annotations
 
@@ -74,14 +78,14 @@ def size_problems(target: Target, rows: int, live_rows: int) -> list[str]:
 
 def count(cursor: psycopg2.extensions.cursor, table: str) -> int:
     """Rows of one table."""
-    cursor.execute(f"select count(*) from {table}")  # noqa: S608 names come from a checked declaration
+    cursor.execute(f"select count(*) from {table}")
     return int(cursor.fetchone()[0])
 
 
 def key_nulls(cursor: psycopg2.extensions.cursor, target: Target, table: str) -> int:
     """Rows with a NULL in the key."""
     condition = " or ".join(f"{name} is null" for name in target.key)
-    cursor.execute(f"select count(*) from {table} where {condition}")  # noqa: S608
+    cursor.execute(f"select count(*) from {table} where {condition}")
     return int(cursor.fetchone()[0])
 
 
@@ -89,8 +93,9 @@ def key_duplicates(cursor: psycopg2.extensions.cursor, target: Target, table: st
     """Rows beyond the first of each key, and one such key as text."""
     key = ", ".join(target.key)
     cursor.execute(
-        f"select coalesce(sum(copies - 1), 0), min(example) from "  # noqa: S608
-        f"(select count(*) as copies, concat_ws(' / ', {key}) as example from {table} group by {key} having count(*) > 1) as d"
+        f"select coalesce(sum(copies - 1), 0), min(example) from "
+        f"(select count(*) as copies, concat_ws(' / ', {key}) as example from {table} "
+        f"group by {key} having count(*) > 1) as repeated"
     )
     extra, example = cursor.fetchone()
     return int(extra), example or ""
@@ -115,5 +120,3 @@ def refuse_live_drift(cursor: psycopg2.extensions.cursor, target: Target) -> Non
             f"serving table {target.name} drifted from its declaration: {'; '.join(wrong)}. Alter the table, or "
             f"plugins/stir/serving/targets/{target.name}.py"
         )
-
-

@@ -1,4 +1,4 @@
-"""Indexes and statistics of the working table, built before it goes live. They get their permanent names in the swap."""
+"""Indexes and statistics of the working table, built before it goes live. The swap gives permanent names."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Working tables that crashed runs left behind.
 
-A table is a leftover only if its name fits this target's pattern *and* its comment names this platform as the owner; then it goes when
-it belongs to the asking run, to an earlier run of the same DAG (which has one active run at a time), or is older than any run.
+A table is a leftover only if its name fits this target's pattern *and* its comment names this platform as the owner;
+then it goes when it belongs to the asking run, to an earlier run of the same DAG (which has one active run at a time),
+or is older than any run.
 """
 
 from __future__ import annotations
@@ -42,9 +43,7 @@ def drop_leftovers(
     return dropped
 
 
-def _leftovers(
-    connection: psycopg2.extensions.connection, names: RunNames, *, own: bool, now: datetime
-) -> list[str]:
+def _leftovers(connection: psycopg2.extensions.connection, names: RunNames, *, own: bool, now: datetime) -> list[str]:
     with connection, connection.cursor() as cursor:
         cursor.execute(
             "select relname, obj_description(oid, 'pg_class') from pg_class "

@@ -1,9 +1,11 @@
 """The manifest: what exactly was exported, read back from the object store by ClickHouse.
 
-The object is read back, not the mart: its rows must equal the mart's, and its size and checksum are what the fetched file must have.
-The checksum is computable on the database host with coreutils and in bounded memory: SHA-256 over the list of the SHA-256 sums of
-each CHUNK_LINES lines.
+The object is read back, not the mart: its rows must equal the mart's, and its size and checksum are what the fetched
+file must have. The checksum is computable on the database host with coreutils and in bounded memory: SHA-256 over the
+list of the SHA-256 sums of each CHUNK_LINES lines.
 """
+
+# ruff: noqa: S608 -- every name in these statements comes from a declaration that was checked
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ Query = Callable[[str], Sequence[Sequence[Any]]]
 
 
 class PublishRefused(Exception):
-    """A check says that this generation must not go live. The message says which and by how much; trying again is no use."""
+    """A check says that this generation must not go live. The message says which and by how much; trying again is no
+    use.
+    """
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,9 @@ def read_back_statement(key: str) -> str:
 def take_manifest(target: Target, exported: Sequence[Any], query: Query) -> Manifest:
     """Read the object back and describe it.
 
-    `exported` is the row of `export.source_state_statement` as the export returned it; `query` runs one ClickHouse statement and
-    returns its rows. Raises PublishRefused when the mart was empty, drifted from the declaration, or the object is not whole.
+    `exported` is the row of `export.source_state_statement` as the export returned it; `query` runs one ClickHouse
+    statement and returns its rows. Raises PublishRefused when the mart was empty, drifted from the declaration, or the
+    object is not whole.
     """
     key, build, built_at, mart_rows = str(exported[0]), str(exported[1]), int(exported[2]), int(exported[3])
     if mart_rows == 0:
@@ -72,8 +77,8 @@ def take_manifest(target: Target, exported: Sequence[Any], query: Query) -> Mani
     lines, size, checksum = query(read_back_statement(key))[0]
     if int(lines) != mart_rows:
         raise PublishRefused(
-            f"object {key} holds {int(lines):,} rows, {target.mart} has {mart_rows:,}: the export was cut short or the mart "
-            "was rebuilt meanwhile; run the export again"
+            f"object {key} holds {int(lines):,} rows, {target.mart} has {mart_rows:,}: the export was cut short or the "
+            "mart was rebuilt meanwhile; run the export again"
         )
     newest = query(f"select toUnixTimestamp64Milli(toDateTime64(({newest_event(target, built_at)}), 3, 'UTC'))")[0][0]
     return Manifest(
@@ -95,7 +100,8 @@ def newest_event(target: Target, built_at: int) -> str:
 
 
 def refuse_drift(target: Target, query: Query) -> None:
-    """Compare the mart's columns with the declaration. Raises PublishRefused naming each column that is gone or retyped.
+    """Compare the mart's columns with the declaration. Raises PublishRefused naming each column that is gone or
+    retyped.
 
     Columns that read an expression of their own are exempt from the type check only.
     """
@@ -107,6 +113,6 @@ def refuse_drift(target: Target, query: Query) -> None:
     ]
     if wrong:
         raise PublishRefused(
-            f"{target.mart} drifted from the declaration of {target.name}: {'; '.join(wrong)}. Change the model back, or "
-            f"plugins/stir/serving/targets/{target.name}.py together with the serving table"
+            f"{target.mart} drifted from the declaration of {target.name}: {'; '.join(wrong)}. Change the model back, "
+            f"or plugins/stir/serving/targets/{target.name}.py together with the serving table"
         )

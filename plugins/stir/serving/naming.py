@@ -1,4 +1,6 @@
-"""Names of everything that one run creates: object key, fetched file, working tables, and how leftovers are told apart."""
+"""Names of everything that one run creates: object key, fetched file, working tables, and how leftovers are told
+apart.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +48,12 @@ class RunNames:
         return hashlib.sha256(whole.encode()).hexdigest()[:DIGEST_LENGTH]
 
     def object_key(self, prefix: str, attempt: int, staging_format: StagingFormat) -> str:
-        """`<prefix>/<environment>/<dataset>/<run id>.try<n>.<ext>`, with the run id in characters that every tool takes."""
+        """`<prefix>/<environment>/<dataset>/<run id>.try<n>.<ext>`, with the run id in characters that every tool
+        takes.
+        """
         run = re.sub(r"[^A-Za-z0-9_.-]", "-", self.run_id)
-        return f"{object_folder(prefix, self.target, self.environment)}{run}-{self.digest}.try{attempt}.{staging_format.extension}"
+        folder = object_folder(prefix, self.target, self.environment)
+        return f"{folder}{run}-{self.digest}.try{attempt}.{staging_format.extension}"
 
     def file_name(self, key: str) -> str:
         """Name of the fetched file: as long as the key's last part differs per try, so does this."""

@@ -1,7 +1,7 @@
 """One target in one environment: what each task of its DAG runs.
 
-The operators get their SQL and commands by template (`{{ publication.load_sql(ti) }}`), so that nothing is built while DAGs are parsed and
-the UI shows what ran.
+The operators get their SQL and commands by template (`{{ publication.load_sql(ti) }}`), so that nothing is built while
+DAGs are parsed and the UI shows what ran.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ EXPORT, MANIFEST, GUARD = "export", "manifest", "guard"
 
 @dataclass(frozen=True)
 class Publication:
-    """Methods take `ti`, the task instance: its dag_id, run_id and try_number make the names, its XComs carry the manifest."""
+    """Methods take `ti`, the task instance: its dag_id, run_id and try_number make the names, its XComs carry the
+    manifest.
+    """
 
     target: Target
     environment: Environment

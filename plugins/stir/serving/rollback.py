@@ -19,8 +19,9 @@ def roll_back(
 ) -> SwapOutcome:
     """Exchange the live table and its backup in one transaction; doing it twice ends where it began.
 
-    Raises PublishRefused when there is no backup, its columns are not the live table's, its key is not unique and not null,
-    something on the live table would be left behind, or it has too few rows (`accept_fewer_rows` skips the share guard only).
+    Raises PublishRefused when there is no backup, its columns are not the live table's, its key is not unique and not
+    null, something on the live table would be left behind, or it has too few rows (`accept_fewer_rows` skips the share
+    guard only).
     """
     target = names.target
 

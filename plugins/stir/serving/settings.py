@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from stir.platform_variables import PlatformVariable
 from stir.serving.export import StagingFormat
 
-BUCKET = PlatformVariable("serving_export_bucket", "stir-exports", "bucket behind the ClickHouse collection stir_exports")
+BUCKET = PlatformVariable(
+    "serving_export_bucket", "stir-exports", "bucket behind the ClickHouse collection stir_exports"
+)
 PREFIX = PlatformVariable("serving_export_prefix", "data-pipeline", "first part of the key of every export")
 FETCH_DIRECTORY = PlatformVariable(
     "serving_fetch_directory",

@@ -1,7 +1,8 @@
 """Putting a working table in the live table's place, in one transaction, and back again.
 
-Readers wait at most LOCK_WAIT_MS for a swap that cannot get its lock, plus the few milliseconds of the renames for one that can:
-everything that takes longer happens before the lock is asked for. A swap that does not get its lock lets go and tries again.
+Readers wait at most LOCK_WAIT_MS for a swap that cannot get its lock, plus the few milliseconds of the renames for one
+that can: everything that takes longer happens before the lock is asked for. A swap that does not get its lock lets go
+and tries again.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ def publish(
 ) -> SwapOutcome:
     """Make the working table of this run the live one; the live one becomes the backup, an older backup is dropped.
 
-    The ledger row is part of the transaction. Running it again after a success does nothing. Raises PublishRefused when a newer
-    generation is live or something hangs on the backup, TimeoutError when the lock was not to be had within `patience` seconds.
+    The ledger row is part of the transaction. Running it again after a success does nothing. Raises PublishRefused
+    when a newer generation is live or something hangs on the backup, TimeoutError when the lock was not to be had
+    within `patience` seconds.
     """
     target = names.target
 
@@ -134,15 +136,17 @@ def roll_back(
 
 
 def _exchange(cursor: psycopg2.extensions.cursor, target: Target, incoming: Incoming, tag: str) -> float:
-    """Live table to backup, incoming table to live, with all that belongs to the name. Returns the milliseconds under lock."""
+    """Live table to backup, incoming table to live, with all that belongs to the name. Returns the milliseconds under
+    lock.
+    """
     for statement in grant_statements(cursor, target.name, incoming.table):
         cursor.execute(statement)
     comment = table_comment(cursor, target.name)
     cursor.execute(f"comment on table {incoming.table} is {literal(comment) if comment is not None else 'null'}")
     views = views_on(cursor, target.name)
     old_indexes = index_names(cursor, target.name)
-    # Views before the table, the order in which readers lock them. This ALTER changes nothing; it locks the view alone, where
-    # LOCK TABLE would lock every table that the view reads.
+    # Views before the table, the order in which readers lock them. This ALTER changes nothing; it locks the view alone,
+    # where LOCK TABLE would lock every table that the view reads.
     locks = [f"alter view {view.name} owner to {view.owner}" for view in views]
     statements = [
         f"set local lock_timeout = '{max(1, LOCK_WAIT_MS // (1 + len(views)))}ms'",
@@ -170,9 +174,7 @@ def backup_index(name: str) -> str:
     return name[:LONGEST_NAME] + BACKUP_SUFFIX
 
 
-def _refuse_older(
-    cursor: psycopg2.extensions.cursor, target: Target, live: int | None, entry: LedgerEntry
-) -> None:
+def _refuse_older(cursor: psycopg2.extensions.cursor, target: Target, live: int | None, entry: LedgerEntry) -> None:
     current = ledger.of_table(cursor, target.name, live)
     if current and current.mart_built_at and entry.mart_built_at and current.mart_built_at > entry.mart_built_at:
         raise PublishRefused(
@@ -218,7 +220,7 @@ def _persistently(
                     f"{target.name} could not be swapped within {patience:.0f} s and {attempts} attempts: "
                     f"{str(error).strip()}. Held by: {_holders(connection, target)}"
                 ) from error
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 spread, not secrecy
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 -- spread, not secrecy
             pause = min(pause * 1.5, LONGEST_PAUSE)
         except BaseException:
             if not connection.closed:
@@ -230,8 +232,9 @@ def _holders(connection: psycopg2.extensions.connection, target: Target) -> str:
     """Sessions that hold a lock on the table, for the message of a swap that gave up."""
     with connection, connection.cursor() as cursor:
         cursor.execute(
-            "select string_agg(format('pid %%s (%%s, since %%s)', a.pid, coalesce(nullif(a.application_name, ''), a.usename), "
-            "to_char(a.xact_start, 'HH24:MI:SS')), ', ') from pg_locks l join pg_stat_activity a using (pid) "
+            "select string_agg(format('pid %%s (%%s, since %%s)', a.pid, "
+            "coalesce(nullif(a.application_name, ''), a.usename), to_char(a.xact_start, 'HH24:MI:SS')), ', ') "
+            "from pg_locks l join pg_stat_activity a using (pid) "
             "where l.relation = to_regclass(%s) and a.pid <> pg_backend_pid()",
             (target.name,),
         )

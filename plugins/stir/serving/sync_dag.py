@@ -28,8 +28,8 @@ def serving_dag(declaration: DagDeclaration, target: Target, environment: Enviro
     """
     if declaration.limit.total_seconds() >= target.limits.abandoned:
         raise ValueError(
-            f"DAG {declaration.dag_id}: run limit {declaration.limit} must be below the {target.limits.abandoned} s after "
-            f"which {target.name} takes working tables and files for abandoned"
+            f"DAG {declaration.dag_id}: run limit {declaration.limit} must be below the {target.limits.abandoned} s "
+            f"after which {target.name} takes working tables and files for abandoned"
         )
     publication = Publication(target, environment)
     dag = declaration.dag()
@@ -75,14 +75,14 @@ def publish_tasks(publication: Publication) -> None:
     )
     guard = PythonOperator(
         task_id=GUARD,
-        doc_md="Rows as in the manifest, share of the live table, minimum, key unique and not null, nothing that blocks a swap.",
+        doc_md="Rows as in the manifest, share of live, minimum, key unique and not null, nothing that blocks a swap.",
         python_callable=Refusing(publication.check_guards),
         execution_timeout=timedelta(seconds=limits.load) + KILL_AFTER,
     )
     index = _postgres(environment, "index", "index_sql", limits.index, "Builds indexes and statistics.")
     swap = PythonOperator(
         task_id="swap",
-        doc_md="Renames in one transaction under a short lock timeout, with the ledger row; keeps the previous generation.",
+        doc_md="Renames in one transaction under a short lock timeout; keeps the previous generation.",
         python_callable=Refusing(publication.swap),
         execution_timeout=timedelta(seconds=limits.swap) + KILL_AFTER,
     )

@@ -1,7 +1,8 @@
 """`leaderboard`: monthly ranks of profiles, from `mart_leaderboard`.
 
-Differences from the reference: `handle` comes from the account tables (it was NULL on every row), `platform_profile_id` is joined by
-the profile's own platform, and the plain (month, platform) index is gone because the unique key index begins with it.
+Differences from the reference: `handle` comes from the account tables (it was NULL on every row),
+`platform_profile_id` is joined by the profile's own platform, and the plain (month, platform) index is gone because
+the unique key index begins with it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def enriched(name: str, postgres: str) -> Column:
 LEADERBOARD = Target(
     name="leaderboard",
     mart="dbt.mart_leaderboard",
-    description="Ranks of Instagram, YouTube and cross-platform profiles per month, with this and last month's rank maps.",
+    description="Ranks of Instagram, YouTube and cross-platform profiles per month, with rank maps of two months.",
     columns=(
         Column("id", "bigserial", required=True, origin=Origin.DEFAULT),
         Column("month", "timestamp", "Date", required=True),
