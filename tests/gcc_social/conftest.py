@@ -188,13 +188,16 @@ def store_events(warehouse: Warehouse, messages: Iterable, parsed_at: datetime =
         rows.append(parser.row(message.body, int(parsed_at.timestamp()), "test"))
     for event, _, rows in by_key.values():
         if rows:
-            warehouse.client.insert(
+            context = warehouse.client.create_insert_context(
                 f"_e.{event.table}",
-                rows,
                 column_names=event.column_names,
                 column_type_names=[column.type for column in event.columns],
                 settings={"max_partitions_per_insert_block": 0},
             )
+            context.req_block_size = len(rows)  # as the sinker sends a batch
+            context.data = rows
+            written = warehouse.client.insert(context=context).written_rows
+            assert written == len(rows), f"{written} of {len(rows)} rows of {event.table} were stored"
 
 
 @pytest.fixture(scope="session")
