@@ -70,8 +70,29 @@ def skip_block(reader: BufferedSocketReader) -> BlockLayout:
         positions.append((start, reader.position))
         columns.append((name, type_name))
         if rows:
-            read_column(_CONTEXT, type_name, rows, reader)
+            _skip_column(reader, type_name, rows)
     return BlockLayout(columns, positions)
+
+
+_WIDTHS = {
+    **dict.fromkeys(("UInt8", "Int8", "Bool", "Enum8"), 1),
+    **dict.fromkeys(("UInt16", "Int16", "Date", "Enum16"), 2),
+    **dict.fromkeys(("UInt32", "Int32", "Float32", "Date32", "DateTime", "IPv4"), 4),
+    **dict.fromkeys(("UInt64", "Int64", "Float64", "DateTime64"), 8),
+    **dict.fromkeys(("UInt128", "Int128", "UUID", "IPv6"), 16),
+    **dict.fromkeys(("UInt256", "Int256"), 32),
+}
+_NULLABLE = re.compile(r"Nullable\((.*)\)", re.DOTALL)
+
+
+def _skip_column(reader: BufferedSocketReader, type_name: str, rows: int) -> None:
+    """Numbers and times by their width, which is many times faster; all others by clickhouse_driver's columns."""
+    nullable = _NULLABLE.fullmatch(type_name)
+    width = _WIDTHS.get((nullable.group(1) if nullable else type_name).split("(", 1)[0])
+    if width is None:
+        read_column(_CONTEXT, type_name, rows, reader)
+    else:
+        reader.read(rows * (width + bool(nullable)))
 
 
 class _Memory:

@@ -151,7 +151,7 @@ def test_url_parameters_are_settings_of_that_request_only(post) -> None:
 
 def test_settings_of_a_session_survive_a_request_with_others(post) -> None:
     session = {"session_id": "own-settings"}
-    post("SET max_block_size = 4321", max_threads="1", **session)
+    post("SET max_block_size = 4321", max_threads="1", max_block_size="99", **session)
     assert post("SELECT changed FROM system.settings WHERE name = 'max_threads'", **session).text == "0\n"
     assert post("SELECT getSetting('max_block_size')", max_block_size="1234", **session).text == "1234\n"
     assert post("SELECT getSetting('max_block_size')", **session).text == "4321\n"
