@@ -19,6 +19,9 @@ DEAD_EXCHANGE = "dead.dx"
 # to.
 DELIVERY_LIMIT = 1_000_000
 
+# Looking at a dead letter delivers it; with RabbitMQ 4's default limit it would vanish after being looked at 20 times.
+DEAD_QUEUE_ARGUMENTS = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
+
 
 def connection_parameters(settings: Settings) -> pika.ConnectionParameters:
     """How this process reaches RabbitMQ."""
@@ -66,7 +69,7 @@ def declare(connection: pika.BlockingConnection, events: Iterable[EventType]) ->
             connection,
             f"queue {event.dead_queue}",
             lambda channel, event=event: channel.queue_declare(
-                event.dead_queue, durable=True, arguments={"x-queue-type": "quorum"}
+                event.dead_queue, durable=True, arguments=DEAD_QUEUE_ARGUMENTS
             ),
         )
         _declare(

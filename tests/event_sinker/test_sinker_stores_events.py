@@ -260,6 +260,28 @@ def test_a_server_that_stores_less_than_it_confirms_is_not_believed(world: Sinke
     writer._require_all([row], written=0)
 
 
+def test_the_lookup_finds_rows_whatever_their_keys_contain(world: SinkerWorld) -> None:
+    event = EVENT_TYPES["profile_log"]
+    writer = Writer(event, world.settings)
+    texts = ["a'b", "a\\b", "a\nb", "%(ids)s", "%s", "", "😀", "\u0000", '"', "{x:String}"]
+    parse = Parser(event).row
+    rows = [
+        parse(orjson.dumps(profile_event(profile_id=text, event_id=f"id-{text}")), int(time.time()), "b")
+        for text in texts
+    ]
+    assert writer.write("b", rows[:-1], threading.Event()) == []
+    assert writer.stored_ids(rows, time.monotonic(), threading.Event()) == {f"id-{text}" for text in texts[:-1]}
+
+
+def test_a_wrong_clickhouse_password_stops_the_sinker_with_the_remedy(world: SinkerWorld) -> None:
+    sinker = world.start(wait=False, clickhouse_password="wrong")
+    world.send(1)
+    assert sinker.process.wait(30) == 3
+    assert "SINKER_CLICKHOUSE_PASSWORD" in sinker.messages()[-1]
+    world.start()
+    world.assert_each_stored_once()
+
+
 def test_a_queue_with_other_arguments_is_an_error_that_says_how_to_migrate(world: SinkerWorld) -> None:
     with world.connection() as connection:
         channel = connection.channel()
