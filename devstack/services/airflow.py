@@ -27,7 +27,7 @@ class AirflowService(Service):
     """What the processes of Airflow share."""
 
     needs = ("postgres",)
-    ready_within = 120.0
+    ready_within = 180.0
     patience = 20.0
 
     @property

@@ -35,7 +35,7 @@ class Service(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     stop_signal: ClassVar[int] = signal.SIGTERM
     patience: ClassVar[float] = 20.0
-    ready_within: ClassVar[float] = 60.0
+    ready_within: ClassVar[float] = 90.0
 
     def __init__(self, settings: StackSettings, secrets: Secrets | None = None) -> None:
         self.settings = settings

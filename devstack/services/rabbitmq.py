@@ -39,7 +39,7 @@ disk_free_limit.absolute = 200MB
 class RabbitmqService(Service):
     name = "rabbitmq"
     port_names = ("rabbitmq", "rabbitmq_management", "rabbitmq_distribution", "rabbitmq_epmd")
-    ready_within = 90.0
+    ready_within = 120.0
     patience = 30.0
 
     def __init__(self, settings, secrets=None) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -20,9 +21,9 @@ from devstack.settings import REPOSITORY, StackSettings
 Devstack = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def own_settings() -> Iterator[StackSettings]:
-    """Settings of a stack for one test. Whatever it left running is ended with it."""
+@contextmanager
+def temporary_stack() -> Iterator[StackSettings]:
+    """Settings of a stack in a folder of its own. Whatever it left running is ended with it."""
     parent = Path(tempfile.mkdtemp(prefix="stir-test-"))
     parent.chmod(0o711)
     settings = StackSettings(home=parent / "stack", port_base=free_port_base(), ports={})
@@ -30,6 +31,20 @@ def own_settings() -> Iterator[StackSettings]:
     for process in processes_of(settings.home):
         process.kill()
     shutil.rmtree(parent, ignore_errors=True)
+
+
+@pytest.fixture
+def own_settings() -> Iterator[StackSettings]:
+    """Settings of a stack for one test."""
+    with temporary_stack() as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def module_settings() -> Iterator[StackSettings]:
+    """Settings of a stack that the tests of one file share."""
+    with temporary_stack() as settings:
+        yield settings
 
 
 @pytest.fixture
@@ -49,6 +64,12 @@ def devstack(own_settings: StackSettings) -> Devstack:
         )
 
     return run
+
+
+@pytest.fixture
+def stack_processes(own_settings: StackSettings) -> Callable[[], list[psutil.Process]]:
+    """Lists every process of this test's stack that lives."""
+    return lambda: processes_of(own_settings.home)
 
 
 def processes_of(home: Path) -> list[psutil.Process]:

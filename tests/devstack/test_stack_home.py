@@ -52,7 +52,7 @@ def test_under_a_closed_folder_the_data_moves_out_and_a_link_stays(tmp_path: Pat
     said: list[str] = []
     try:
         real = prepare_home(settings, said.append)
-        assert str(real).startswith("/var/tmp/stir-")
+        assert str(real).startswith("/var/tmp/stir-")  # noqa: S108
         assert settings.home.is_symlink()
         assert len(said) == 1
         assert str(real) in said[0]
