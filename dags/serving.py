@@ -13,9 +13,9 @@ from stir.serving.sync_dag import serving_dag
 from stir.serving.targets.leaderboard import LEADERBOARD
 
 ON_FAILURE = (
-    "The live table stays as it was. A refusal names the guard and by how much it failed: look at the mart first. A step that "
-    "broke can be cleared from `export` on. `python -m stir.serving history|rollback|verify <table>` shows and restores "
-    "generations."
+    "The live table stays as it was. A refusal names the guard and by how much it failed: look at the mart first. "
+    "A step that broke can be cleared from `export` on. `python -m stir.serving history|rollback|verify <table>` shows "
+    "and restores generations."
 )
 
 sync_leaderboard_prod = serving_dag(

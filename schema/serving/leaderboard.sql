@@ -1,4 +1,4 @@
--- Ranks of Instagram, YouTube and cross-platform profiles per month, with this and last month's rank maps.
+-- Ranks of Instagram, YouTube and cross-platform profiles per month, with rank maps of two months.
 -- Generated: python -m stir.serving ddl leaderboard. The definition is plugins/stir/serving/targets/leaderboard.py.
 
 create table if not exists leaderboard (

@@ -1,7 +1,7 @@
 """A publishing path with real servers: ClickHouse exports to S3, sshd fetches, PostgreSQL loads and swaps.
 
-`Publishing` runs the tasks of the DAG in `dags/serving.py` one by one, with their own operators, templates and connections; only the
-scheduler is left out.
+`Publishing` runs the tasks of the DAG in `dags/serving.py` one by one, with their own operators, templates and
+connections; only the scheduler is left out.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 
 import clickhouse_driver
 import pytest
+from stir.serving.declaration import Target
+from stir.serving.naming import PRODUCTION, RunNames
+from stir.serving.targets.leaderboard import LEADERBOARD
 
 from devstack.environment import environment
 from devstack.home import fetch_directory
 from devstack.services import ClickHouseService, PostgresService, S3Service, SshdService
 from schema.serving_tables import apply, serving_statements
-from stir.serving.declaration import Target
-from stir.serving.naming import PRODUCTION, RunNames
-from stir.serving.targets.leaderboard import LEADERBOARD
 
 STEPS = ("export", "manifest", "fetch", "load", "enrich", "guard", "index", "swap", "vacuum")
 ROOT = Path(__file__).resolve().parents[3]
@@ -160,7 +160,8 @@ def serving_servers(
     )
     client.execute("create database if not exists _e")
     client.execute(
-        "create table if not exists _e.profile_log_events (event_timestamp DateTime('UTC'), insert_timestamp DateTime('UTC')) "
+        "create table if not exists _e.profile_log_events "
+        "(event_timestamp DateTime('UTC'), insert_timestamp DateTime('UTC')) "
         "engine = MergeTree order by event_timestamp"
     )
     sys.path.insert(0, str(ROOT / "dags"))

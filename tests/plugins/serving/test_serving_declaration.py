@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from stir.serving.declaration import Column, DeclarationError, Enrichment, Index, Origin
+from stir.serving.export import StagingFormat
 from stir.serving.fetch import clean_up_command
 from stir.serving.naming import PRODUCTION, STAGING, RunNames, advisory_key, object_folder, working_table_pattern
-from stir.serving.export import StagingFormat
 from stir.serving.settings import ServingSettings
 from stir.serving.swap import backup_index
 from stir.serving.targets import TARGETS, target_named
@@ -29,7 +28,10 @@ pytestmark = pytest.mark.unit
         ({"mart": "mart_leaderboard"}, "must be <database>.<table>"),
         ({"columns": (*LEADERBOARD.columns, Column("month", "timestamp", "Date"))}, "'month' is declared twice"),
         ({"columns": (*LEADERBOARD.columns, Column("x", "bigint", "Nullable(Float64)"))}, "does not fit into bigint"),
-        ({"columns": (*LEADERBOARD.columns, Column("x", "bigint", "Nullable(Int64)", required=True))}, "nullable in the mart"),
+        (
+            {"columns": (*LEADERBOARD.columns, Column("x", "bigint", "Nullable(Int64)", required=True))},
+            "nullable in the mart",
+        ),
         ({"columns": (*LEADERBOARD.columns, Column("x", "money", "Int64"))}, "unknown type 'money'"),
         ({"columns": (*LEADERBOARD.columns, Column("x", "text", origin=Origin.ENRICHMENT))}, "no enrichment fills"),
         (
@@ -52,12 +54,17 @@ def test_every_target_is_found_by_its_name_and_an_unknown_one_lists_them():
 def test_names_of_two_runs_never_meet():
     first = RunNames(LEADERBOARD, PRODUCTION, "sync_leaderboard_prod", "scheduled__2026-11-20T20:15:00+00:00")
     second = RunNames(LEADERBOARD, PRODUCTION, "sync_leaderboard_prod", "scheduled__2026-11-21T20:15:00+00:00")
-    keys = {names.object_key("p", attempt, StagingFormat.TAB_SEPARATED) for names in (first, second) for attempt in (1, 2)}
+    keys = {
+        names.object_key("p", attempt, StagingFormat.TAB_SEPARATED) for names in (first, second) for attempt in (1, 2)
+    }
     assert len(keys) == 4
     assert first.working_table != second.working_table
     assert len({first.file_name(key) for key in keys}) == 4
     # Two run ids that look the same once the key has only plain characters.
-    alike = [RunNames(LEADERBOARD, PRODUCTION, "d", run).object_key("p", 1, StagingFormat.TAB_SEPARATED) for run in ("a+b", "a:b")]
+    alike = [
+        RunNames(LEADERBOARD, PRODUCTION, "d", run).object_key("p", 1, StagingFormat.TAB_SEPARATED)
+        for run in ("a+b", "a:b")
+    ]
     assert alike[0] != alike[1]
 
 
@@ -87,13 +94,21 @@ def test_patterns_of_one_target_do_not_match_another():
 
 def test_shell_commands_quote_what_comes_from_variables():
     command = clean_up_command(
-        LEADERBOARD, PRODUCTION, bucket="b'; rm -rf /", prefix="p", folder="/tmp/x y", digest="0123456789", older_than_minutes=1
+        LEADERBOARD,
+        PRODUCTION,
+        bucket="b'; rm -rf /",
+        prefix="p",
+        folder="/srv/x y",
+        digest="0123456789",
+        older_than_minutes=1,
     )
-    assert "folder='/tmp/x y'" in command
+    assert "folder='/srv/x y'" in command
     assert """bucket='b'"'"'; rm -rf /'""" in command
 
 
 def test_unknown_staging_format_is_named(monkeypatch):
     monkeypatch.setenv("AIRFLOW_VAR_SERVING_STAGING_FORMAT", "Parquet")
-    with pytest.raises(ValueError, match="serving_staging_format.*'Parquet'; expected one of TabSeparated, JSONEachRow"):
+    with pytest.raises(
+        ValueError, match=r"serving_staging_format.*'Parquet'; expected one of TabSeparated, JSONEachRow"
+    ):
         ServingSettings.from_variables()

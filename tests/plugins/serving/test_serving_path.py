@@ -7,7 +7,6 @@ import math
 from datetime import UTC, datetime
 
 import pytest
-
 from stir.serving.export import StagingFormat
 
 pytestmark = pytest.mark.integration
@@ -30,7 +29,19 @@ TEXTS = [
     "very long " + "x\\" * 20_000,
 ]
 NUMBERS = [0, 1, -1, 2**53 + 1, 2**63 - 1, -(2**63), None]
-FLOATS = [0.0, 0.1, 1 / 3, -2.5e-308, 5e-324, 1.7976931348623157e308, 1e22, 123456789.123456789, None, math.nan, math.inf]
+FLOATS = [
+    0.0,
+    0.1,
+    1 / 3,
+    -2.5e-308,
+    5e-324,
+    1.7976931348623157e308,
+    1e22,
+    123456789.123456789,
+    None,
+    math.nan,
+    math.inf,
+]
 
 
 @pytest.fixture(params=list(StagingFormat), ids=str)
@@ -68,8 +79,8 @@ def test_every_value_arrives_as_it_was(publishing, staging_format):
     loaded = {
         row[0]: row[1:]
         for row in publishing.query(
-            "select extract(year from month)::int, platform_id, category, language, followers, prev_followers, views_rank, "
-            "engagement_rate, current_month_ranks, last_month_ranks, month::date from leaderboard"
+            "select extract(year from month)::int, platform_id, category, language, followers, prev_followers, "
+            "views_rank, engagement_rate, current_month_ranks, last_month_ranks, month::date from leaderboard"
         )
     }
     assert len(loaded) == len(rows)
@@ -147,8 +158,14 @@ def test_permanent_names_grants_comments_sequence_and_views_survive_two_swaps(pu
     ):
         _as_superuser(publishing, statement)
     before = publishing.query(shape)
-    privileges = "select relname, relacl::text, reloptions, obj_description(oid) from pg_class where relname in ('leaderboard', 'top_profiles') order by 1"
-    column_privileges = "select attname, attacl::text from pg_attribute where attrelid = 'leaderboard'::regclass and attacl is not null order by 1"
+    privileges = (
+        "select relname, relacl::text, reloptions, obj_description(oid) from pg_class "
+        "where relname in ('leaderboard', 'top_profiles') order by 1"
+    )
+    column_privileges = (
+        "select attname, attacl::text from pg_attribute "
+        "where attrelid = 'leaderboard'::regclass and attacl is not null order by 1"
+    )
     rights, column_rights = publishing.query(privileges), publishing.query(column_privileges)
     try:
         for rows in (20, 30):
@@ -167,7 +184,9 @@ def test_permanent_names_grants_comments_sequence_and_views_survive_two_swaps(pu
             ("public.leaderboard_id_seq",)
         ]
         assert publishing.rows("leaderboard_old_bkp") == 20
-        publishing.query("insert into leaderboard (month, platform, profile_platform, platform_id) values ('2026-01-01', '', '', '')")
+        publishing.query(
+            "insert into leaderboard (month, platform, profile_platform, platform_id) values ('2026-01-01', '', '', '')"
+        )
     finally:
         for role in ("reader_role", "column_role"):
             _as_superuser(publishing, f"drop owned by {role}")
@@ -189,8 +208,11 @@ def test_ledger_tells_what_was_published(publishing):
     manifest = ti.results["manifest"]
     oid = publishing.query("select 'leaderboard'::regclass::oid::bigint")[0][0]
     assert entry == [
-        ("leaderboard", "prod", "publish", ti.run_id, 50, manifest["bytes"], manifest["checksum"], manifest["key"])
-        + ({"export": 1.5}, {"rows": 50, "live_rows": 0, "share": None}, True, oid)
+        (
+            *("leaderboard", "prod", "publish", ti.run_id, 50),
+            *(manifest["bytes"], manifest["checksum"], manifest["key"]),
+            *({"export": 1.5}, {"rows": 50, "live_rows": 0, "share": None}, True, oid),
+        )
     ]
 
 
@@ -222,7 +244,12 @@ def test_no_secret_stands_in_anything_that_is_rendered(publishing, postgres_serv
         *capfd.readouterr(),
     ]
     secrets = postgres_service.secrets
-    for secret in (secrets.s3_secret_key, secrets.s3_access_key, secrets.postgres_password, secrets.clickhouse_password):
+    for secret in (
+        secrets.s3_secret_key,
+        secrets.s3_access_key,
+        secrets.postgres_password,
+        secrets.clickhouse_password,
+    ):
         assert not any(secret in text for text in rendered)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from stir.serving.__main__ import main
 
 pytestmark = pytest.mark.integration
@@ -20,7 +19,8 @@ def two_generations(publishing):
 
 def indexes(publishing, table):
     return publishing.query(
-        "select indexrelid::regclass::text, indisprimary from pg_index where indrelid = %s::regclass order by 1", (table,)
+        "select indexrelid::regclass::text, indisprimary from pg_index where indrelid = %s::regclass order by 1",
+        (table,),
     )
 
 
@@ -103,6 +103,8 @@ def test_help_explains(arguments, capsys):
 
 
 def test_server_that_is_away_gives_one_sentence(monkeypatch, capsys, serving_servers):
-    monkeypatch.setenv("AIRFLOW_CONN_STAGE_PG", '{"conn_type": "postgres", "host": "127.0.0.1", "port": 9, "schema": "x"}')
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_STAGE_PG", '{"conn_type": "postgres", "host": "127.0.0.1", "port": 9, "schema": "x"}'
+    )
     assert main(["history", "leaderboard", "--environment", "staging"]) == 1
     assert "staging: connection to server" in capsys.readouterr().err
