@@ -98,7 +98,7 @@ class DagDeclaration:
     schedule_variable: str | None = None
     runbook: str | None = None
     pool: str = "default_pool"
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict, compare=False)
     counted: bool = True
     """False for DAGs that only operators start and that the inventory does not list."""
 

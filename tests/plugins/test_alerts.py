@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -145,3 +146,25 @@ def test_the_variable_names_the_connection(
     monkeypatch.setenv("AIRFLOW_VAR_SLACK_FAILURE_CONN", "slack_other")
     alert_task_failed(failed())
     assert len(slack()) == 1
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("reason", "alerts"), [("timed_out", 1), ("task_failure", 0)])
+def test_airflow_itself_reaches_the_run_alert(slack: Callable[[], list[str]], reason: str, alerts: int) -> None:
+    """The dag-processor's own code handles the request that the scheduler makes for a run past its limit."""
+    import structlog
+    from airflow.callbacks.callback_requests import DagCallbackRequest
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.dag_processing.processor import _execute_dag_callbacks
+
+    bag = DagBag(str(Path(__file__).parents[2] / "dags"))
+    run_id = "scheduled__2026-03-01T00:15:00+00:00"
+    where = {"filepath": "transform.py", "bundle_name": "dags-folder", "bundle_version": None}
+    request = DagCallbackRequest(dag_id="dbt_core", run_id=run_id, is_failure_callback=True, msg=reason, **where)
+    _execute_dag_callbacks(bag, request, structlog.get_logger())
+    texts = slack()
+    assert len(texts) == alerts
+    if texts:
+        assert "*dbt_core* run failed: timed out" in texts[0]
+        assert "time limit of 60 min" in texts[0]
+        assert "runbook docs/runbooks/dbt.md" in texts[0]

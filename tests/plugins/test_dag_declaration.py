@@ -47,8 +47,8 @@ def test_documentation_must_be_complete(part: str) -> None:
 
 
 def test_one_id_cannot_be_declared_twice_with_different_content(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(REGISTRY, "declared", declare())
-    declare().dag()  # the same file parsed again
+    monkeypatch.setitem(REGISTRY, "declared", declare(params={"dry_run": Param(False, type="boolean")}))
+    declare(params={"dry_run": Param(False, type="boolean")}).dag()  # the same file parsed again
     with pytest.raises(ValueError, match="declared is declared twice"):
         declare(schedule="0 4 * * *").dag()
 
