@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from airflow.sdk import Param
 from stir.dag_declaration import REGISTRY, DagDeclaration, Documentation, Kind
 
 pytestmark = pytest.mark.unit
