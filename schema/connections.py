@@ -60,9 +60,13 @@ def clickhouse_address(environment: Mapping[str, str] | None = None) -> ClickHou
 
 def connect_clickhouse(address: ClickHouseAddress, database: str | None = None) -> Client:
     """Client of ClickHouse over HTTP; SchemaError when nothing answers there or the login is refused."""
+    import logging
+
     import clickhouse_connect
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
+    # Without a handler the driver's own complaint would be printed beside the one sentence below.
+    logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
     try:
         return clickhouse_connect.get_client(
             host=address.host,

@@ -57,7 +57,11 @@ class InventedCatalogue:
         found = [value for value in values if not value.startswith(UNKNOWN_PREFIX)]
         if column == "shortcode":
             return [self._post(code, _number(code)) for code in found]
-        return [self._post(f"{owner}{place:03d}"[-11:], place) for owner in found for place in range(min(limit, 24))]
+        return [
+            self._post(f"{owner}{place:03d}"[-11:], place) | {"profile_id": owner}
+            for owner in found
+            for place in range(min(limit, 24))
+        ]
 
     def channels(self, channel_ids: Sequence[str]) -> list[Row]:
         return [

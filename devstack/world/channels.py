@@ -98,8 +98,9 @@ def chunk(world: World, start: int) -> Channels:
         tracked[special.CHANNELS_NEVER_SCRAPED] = scraped[special.CHANNELS_NEVER_SCRAPED] = False
     subscribers = np.where(hidden, 0, subscribers)
     grown = [
-        growth.drawn(random, values, shrinking)
-        for values, shrinking in ((subscribers, 0.2), (views, 0.01), (uploads, 0.01))
+        growth.drawn(random, subscribers),
+        growth.drawn(random, views, shrinking=0.01, wave=0.0001),
+        growth.drawn(random, uploads, shrinking=0.01, wave=0.0001),
     ]
     if first:
         for values in grown:

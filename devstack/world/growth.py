@@ -35,15 +35,18 @@ class Growth:
         return np.maximum(np.rint(value), 0).astype(np.int64)
 
 
-def drawn(random: np.random.Generator, today: np.ndarray, shrinking: float = 0.2) -> Growth:
-    """Growth for each value: about 0.02 to 0.1 % a day, a fifth shrinks slowly, 12 % had a jump of 1 to 10 %."""
+def drawn(random: np.random.Generator, today: np.ndarray, shrinking: float = 0.2, wave: float = 0.012) -> Growth:
+    """Growth for each value: about 0.02 to 0.1 % a day, `shrinking` of them slowly less, 12 % had a jump of 1 to 10 %.
+
+    `wave` is the largest amplitude of ups and downs; lifetime counters have nearly none, they hardly ever fall.
+    """
     rows = len(today)
     shrinks = random.random(rows) < shrinking
     rate = np.where(shrinks, -np.abs(random.normal(0.06, 0.04, rows)), np.abs(random.normal(0.24, 0.18, rows)))
     return Growth(
         today=today.astype(np.float64),
         rate=rate,
-        amplitude=random.uniform(0.001, 0.012, rows),
+        amplitude=random.uniform(wave / 10, wave, rows),
         phase=random.uniform(0, 2 * np.pi, rows),
         period=random.uniform(20, 90, rows),
         jump=np.where(random.random(rows) < 0.12, random.uniform(0.01, 0.10, rows), 0.0),
