@@ -48,6 +48,12 @@ class Service:
         """Serve; returns the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
+        try:
+            for consumer in self.consumers:
+                consumer.flusher.writer.open()
+        except SinkerError as error:
+            self._fatal(error)
+            return self.exit_code
         self._loop.add_callback_threadsafe(self._connect)
         self._loop.add_callback_threadsafe(self._tick)
         self._loop.start()

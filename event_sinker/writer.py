@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import clickhouse_connect
+from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 from tenacity import RetryCallState, Retrying, wait_random_exponential
 from tenacity.nap import sleep_using_event
@@ -23,6 +24,10 @@ from event_sinker.parse import Row
 from event_sinker.settings import Settings
 
 log = logging.getLogger(__name__)
+
+# Lists are all that is inserted here. Where pandas and numpy happen to be installed, the client would import them at the
+# first insert: seconds on a busy machine and 60 MB, for nothing. None is what it sets itself when they are absent.
+options.np = options.pd = options.pd_time_test = None
 T = TypeVar("T")
 
 _UNKNOWN_ATTEMPTS = 5  # an error that no list knows is repeated this often before rows are suspected
@@ -60,6 +65,19 @@ class Writer:
         self._client: Client | None = None
         self._table = f"`{settings.clickhouse_database}`.`{event.table}`"
         self._types = [column.type for column in event.columns]
+
+    def open(self) -> None:
+        """Connect ahead of the first batch: it takes seconds when the machine is busy and messages pour in meanwhile.
+
+        Raises:
+            SinkerError: the login is wrong. That ClickHouse is away is no reason not to start.
+        """
+        try:
+            self._connected()
+        except Exception as error:
+            if classify(error) is ErrorClass.FATAL:
+                raise SinkerError(f"ClickHouse: {explain(error)}") from error
+            log.warning("ClickHouse cannot be reached yet", extra={"error": explain(error)})
 
     def write(self, batch_id: str, rows: Sequence[Row], lost: threading.Event) -> list[tuple[int, str]]:
         """Store the rows; return (index, reason) of each row that ClickHouse refuses, all others are stored.

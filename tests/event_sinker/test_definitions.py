@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pika
@@ -20,14 +23,13 @@ from event_sinker.main import main
 from event_sinker.parse import Poison, Reason
 from event_sinker.settings import Settings
 from event_sinker.topology import DELIVERY_LIMIT, queue_arguments
+from tests.fault.sinker_process import REPOSITORY
 
 pytestmark = pytest.mark.unit
 
 
 @pytest.fixture(autouse=True)
 def no_settings_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in [name for name in os.environ if name.startswith("SINKER_")]:
         monkeypatch.delenv(name)
 
@@ -170,3 +172,14 @@ def test_passwords_may_come_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path
     (tmp_path / "SINKER_RABBITMQ_PASSWORD").write_text("from-a-file\n")
     monkeypatch.setenv("SINKER_SECRETS_DIR", str(tmp_path))
     assert Settings.load().rabbitmq_password.get_secret_value() == "from-a-file"
+
+
+def test_inserting_lists_imports_neither_pandas_nor_numpy() -> None:
+    """Both would cost the first insert of a process seconds, while messages pour in."""
+    program = (
+        "import sys; from event_sinker import writer; from clickhouse_connect.driver.insert import InsertContext\n"
+        "from clickhouse_connect.datatypes.registry import get_from_name\n"
+        "InsertContext('t', ['a'], [get_from_name('String')], data=[['x']], column_oriented=True)\n"
+        "sys.exit(bool({'pandas', 'numpy'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY).returncode == 0
