@@ -57,11 +57,9 @@ def prepare_home(settings: StackSettings, say: Callable[[str], None] = lambda _:
         home.mkdir(parents=True, exist_ok=True)
         home.chmod(0o711)  # other users may pass through to what is opened to them below, but not look around
         (home / MARKER).touch()
-        for folder in (settings.home / "data", settings.run):
+        for folder, mode in ((settings.home / "data", 0o711), (settings.run, 0o700), (settings.logs, 0o700)):
             folder.mkdir(exist_ok=True)
-            folder.chmod(0o711)
-        settings.logs.mkdir(exist_ok=True)
-        settings.logs.chmod(0o700)
+            folder.chmod(mode)
         fetch = fetch_directory(settings)
         fetch.mkdir(exist_ok=True)
         if (user := database_user()) is not None:
