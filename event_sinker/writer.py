@@ -25,7 +25,7 @@ from event_sinker.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Lists are all that is inserted here. Where pandas and numpy happen to be installed, the client would import them at the
+# Only lists are inserted here. Where pandas and numpy happen to be installed, the client would import them at the
 # first insert: seconds on a busy machine and 60 MB, for nothing. None is what it sets itself when they are absent.
 options.np = options.pd = options.pd_time_test = None
 T = TypeVar("T")
