@@ -254,3 +254,9 @@ def test_nested_entities_are_found_where_the_payload_puts_them(clickhouse: Any, 
     event = ("e", 1, "INSTAGRAM", source.flow, '{"data": {"handle": "bob", "name": "Bob"}}', "PENDING", NOW)
     clickhouse.execute("insert into _e.scrape_request_log_events values", [event])
     assert warehouse.rows(source.query(10), what="test") == [{"handle": "ann", "name": "Ann O'Hara"}]
+
+
+def test_a_candidate_query_that_repeats_an_entity_does_not_repeat_the_request(world: World, tmp_path: Path) -> None:
+    (tmp_path / "repeated.sql").write_text("select arrayJoin(['b', 'a', 'b', 'a']) as shortcode")
+    repeated = ScrapeSource(**{**SOURCE.__dict__, "candidates": tmp_path / "repeated.sql", "order": "shortcode"})
+    assert world.chosen(repeated) == ["a", "b"]
