@@ -70,9 +70,10 @@ class Replica:
         if not rows:
             return
         ids = ", ".join(str(int(row["id"])) for row in rows)
+        # The casts are needed: beyond 2^32 a literal is UInt64, which has no common type with the Int64 of the column.
         changes = [
-            f"{column} = transform(assumeNotNull(id), [{ids}], [{', '.join(str(int(row[column])) for row in rows)}],"
-            f" assumeNotNull({column}))"
+            f"{column} = transform(assumeNotNull(id), CAST([{ids}], 'Array(Int64)'),"
+            f" CAST([{', '.join(str(int(row[column])) for row in rows)}], 'Array(Int64)'), assumeNotNull({column}))"
             for column in columns
         ]
         self.client.command(

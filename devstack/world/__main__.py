@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime
 
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from rich.console import Console
 
 from devstack.beat import broker
@@ -26,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return {"load": _load, "pulse": _pulse, "describe": _describe}[options.command](options)
+    except ClickHouseError as error:
+        print(f"world: ClickHouse: {str(error).strip().splitlines()[0][:400]}", file=sys.stderr)
+        return 1
     except (WorldError, SchemaError, SinkerError, broker.PublishError) as error:
         print(f"world: {error}", file=sys.stderr)
         return 1
