@@ -21,5 +21,6 @@ create table if not exists serving_ledger (
     seconds jsonb not null default '{}' -- per step
 );
 
-create unique index if not exists serving_ledger_run on serving_ledger (target, dag_id, run_id) where action = 'publish';
+-- A run that is cleared and run again publishes again, under the same run id.
+create index if not exists serving_ledger_run on serving_ledger (target, dag_id, run_id);
 create index if not exists serving_ledger_newest on serving_ledger (target, published_at desc);

@@ -77,10 +77,11 @@ def insert(cursor: psycopg2.extensions.cursor, entry: LedgerEntry) -> None:
 def add_seconds(
     cursor: psycopg2.extensions.cursor, target: str, dag_id: str, run_id: str, seconds: dict[str, float]
 ) -> None:
-    """Merge durations of steps into the row of one published run; without such a row nothing happens."""
+    """Merge durations of steps into the newest row of one published run; without such a row nothing happens."""
     cursor.execute(
         "update serving_ledger set seconds = seconds || %s::jsonb "
-        "where target = %s and dag_id = %s and run_id = %s and action = 'publish'",
+        "where id = (select max(id) from serving_ledger "
+        "where target = %s and dag_id = %s and run_id = %s and action = 'publish')",
         (json.dumps(seconds), target, dag_id, run_id),
     )
 

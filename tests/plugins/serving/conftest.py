@@ -73,6 +73,10 @@ class Publishing:
         self.runs += 1
         return Instance(self.dag.dag_id, f"manual__2026-11-21T10:00:00+00:00_{self.database}_{self.runs}")
 
+    def cleared(self, ti: Instance) -> Instance:
+        """The same run after an operator has cleared it: next try, no results."""
+        return Instance(ti.dag_id, ti.run_id, ti.try_number + 1)
+
     def names(self, ti: Instance) -> RunNames:
         return RunNames(self.target, PRODUCTION, ti.dag_id, ti.run_id)
 

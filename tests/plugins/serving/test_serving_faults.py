@@ -260,6 +260,20 @@ def test_swap_repeated_after_it_succeeded_does_nothing(live):
     assert live.rows("leaderboard_old_bkp") == 100
 
 
+def test_run_that_is_cleared_after_a_success_publishes_again(live):
+    live.fill(130)
+    ti = live.run()
+    live.fill(135)
+    again = live.cleared(ti)
+    live.run(again)
+    live.dag.user_defined_macros["publication"].record_seconds(again, {"export": 2.5})
+    assert live.rows() == 135
+    assert live.query("select rows, seconds from serving_ledger where run_id = %s order by id", (ti.run_id,)) == [
+        (130, {}),
+        (135, {"export": 2.5}),
+    ]
+
+
 def test_leftovers_of_a_crashed_run_are_cleaned_by_the_next_one(live):
     crashed = live.run(until="index")
     left = {live.names(crashed).staged_table, live.names(crashed).working_table}
