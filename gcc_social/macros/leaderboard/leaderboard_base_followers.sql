@@ -18,9 +18,7 @@
     {%- set summed = ["views", "likes", "comments", "engagement", "plays", "reach", "impressions"] -%}
     {%- set followed = ["followers", "plays", "views"] -%}
 
-    profile_days as (
-        select * from {{ merged(ref("stg_beat_profile_log")) }}
-    ),
+    profile_days as (select * from {{ merged(ref("stg_beat_profile_log")) }}),
 
     page_stats as (select * from {{ source("vidooly", "instagram_page_stats") }}),
 
@@ -47,12 +45,10 @@
 
     follower_periods as (
         select
-            assumeNotNull({{ period_start }}(seen_on)) as period,
+            assumeNotNull({{ period_start }} (seen_on)) as period,
             assumeNotNull(profile_id) as profile_id,
-            {% if followers == "max" -%}
-                max(snapshots.followers)
-            {%- else -%}
-                argMax(snapshots.followers, (feed, ifNull(seen_on, toDate(0))))
+            {% if followers == "max" -%} max(snapshots.followers)
+            {%- else -%} argMax(snapshots.followers, (feed, ifNull(seen_on, toDate(0))))
             {%- endif %} as followers,
             argMax(snapshots.following, (feed, ifNull(seen_on, toDate(0)))) as following
         from snapshots
@@ -62,12 +58,10 @@
 
     post_sums as (
         select
-            {{ period_start }}(toDate(publish_time)) as period,
+            {{ period_start }} (toDate(publish_time)) as period,
             assumeNotNull(posts.profile_id) as profile_id,
             toInt64(uniqExact(post_shortcode)) as uploads,
-            {% for column in summed -%}
-                sum(posts.{{ column }}) as {{ column }}{{ "," if not loop.last }}
-            {% endfor %}
+            {% for column in summed -%} sum(posts.{{ column }}) as {{ column }}{{ "," if not loop.last }} {% endfor %}
         from posts
         where ifNull(posts.profile_id, '') != ''
         group by period, profile_id
@@ -76,7 +70,9 @@
     post_periods as (
         select
             *,
-            sum(plays) over (partition by profile_id order by period rows between unbounded preceding and current row) as total_plays
+            sum(plays) over (
+                partition by profile_id order by period rows between unbounded preceding and current row
+            ) as total_plays
         from post_sums
     ),
 
@@ -87,11 +83,10 @@
             follower_periods.followers as followers,
             follower_periods.following as following,
             post_periods.uploads as uploads,
-            {% for column in summed + ["total_plays"] -%}
-                post_periods.{{ column }} as {{ column }},
-            {% endfor -%}
+            {% for column in summed + ["total_plays"] -%} post_periods.{{ column }} as {{ column }}, {% endfor -%}
             {% for column in ["views", "likes", "comments", "plays", "engagement"] -%}
-                post_periods.{{ column }} / nullIf(post_periods.uploads, 0) as avg_{{ column }}{{ "," if not loop.last }}
+                post_periods.{{ column }}
+                / nullIf(post_periods.uploads, 0) as avg_{{ column }}{{ "," if not loop.last }}
             {% endfor %}
         from follower_periods
         left join
@@ -106,7 +101,8 @@
             avg_engagement / nullIf(followers, 0) as avg_er,
             {{ previous_available("period", gap_days, "account_history") }} as previous_available,
             {% for column in followed -%}
-                {{ previous_value(column, "previous_available", "account_history") }} as prev_{{ column }}{{ "," if not loop.last }}
+                {{ previous_value(column, "previous_available", "account_history") }}
+                as prev_{{ column }}{{ "," if not loop.last }}
             {% endfor %}
         from joined_periods
         window account_history as ({{ account_history_window(["profile_id"], "period") }})

@@ -11,7 +11,10 @@
                 ],
                 "youtube": [
                     {"name": "followers", "order_by": ["followers", "followers_change", "views", "platform_id"]},
-                    {"name": "followers_change", "order_by": ["followers_change", "followers", "views", "platform_id"]},
+                    {
+                        "name": "followers_change",
+                        "order_by": ["followers_change", "followers", "views", "platform_id"],
+                    },
                     {"name": "views", "order_by": ["views", "followers", "followers_change", "platform_id"]},
                 ],
                 "cross_platform": [

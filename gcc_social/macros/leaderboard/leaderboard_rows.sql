@@ -50,11 +50,13 @@
     {%- set has_plays = "plays" in metrics | map(attribute="name") -%}
     select
         {%- for name, type in columns %}
-        CAST(
-            {%- if name == "profile_platform" %}{{ profile_platform }}
-            {%- elif "plays" in name and not has_plays %}0
-            {%- else %}{{ board }}.{{ name }}
-            {%- endif %}, '{{ type }}') as {{ name }},
+            CAST(
+                {%- if name == "profile_platform" %}
+                    {{ profile_platform }} {%- elif "plays" in name and not has_plays %} 0
+                {%- else %}{{ board }}.{{ name }}
+                {%- endif %},
+                '{{ type }}'
+            ) as {{ name }},
         {%- endfor %}
         {{ rank_map(board, metrics, suffix="_prev") }} as last_month_ranks,
         {{ rank_map(board, metrics) }} as current_month_ranks

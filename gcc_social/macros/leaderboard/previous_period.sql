@@ -6,9 +6,7 @@
     and a row is never compared with itself.
 -#}
 {% macro previous_available(period, gap_days, window) -%}
-    toUInt8(
-        ifNull({{ period }} - lagInFrame(toNullable({{ period }})) over {{ window }} <= {{ gap_days }}, 0)
-    )
+    toUInt8(ifNull({{ period }} - lagInFrame(toNullable({{ period }})) over {{ window }} <= {{ gap_days }}, 0))
 {%- endmacro %}
 
 {% macro previous_value(column, available, window) -%}

@@ -54,7 +54,10 @@
             {% for metric in metrics -%}
                 row_number() over (
                     partition by month
-                    order by {% for column in metric.order_by %}{{ column }} desc nulls last{{ ", " if not loop.last }}{% endfor %}
+                    order by
+                        {% for column in metric.order_by %}
+                            {{ column }} desc nulls last{{ ", " if not loop.last }}
+                        {% endfor %}
                 ) as {{ metric.name }}_position{{ "," if not loop.last }}
             {% endfor %}
         from {{ entries }}
@@ -69,7 +72,8 @@
                 {%- for metric in metrics -%}
                     {% if board.columns -%}
                         row_number() over (
-                            partition by {{ (["month"] + board.columns) | join(", ") }} order by {{ metric.name }}_position
+                            partition by {{ (["month"] + board.columns) | join(", ") }}
+                            order by {{ metric.name }}_position
                         )
                     {%- else -%} {{ metric.name }}_position
                     {%- endif %} as {{ metric.name }}_rank{{ board.suffix }}{{ "," if not (last_board and loop.last) }}
@@ -84,7 +88,8 @@
             lagInFrame(toNullable(month)) over rank_history as p_month,
             {{ previous_available("month", 31, "rank_history") }} as last_month_available,
             {% for name in names -%}
-                {{ previous_value(name, "last_month_available", "rank_history") }} as {{ name }}_prev{{ "," if not loop.last }}
+                {{ previous_value(name, "last_month_available", "rank_history") }}
+                as {{ name }}_prev{{ "," if not loop.last }}
             {% endfor %}
         from ranks
         window rank_history as ({{ account_history_window(key, "month") }})
@@ -93,23 +98,20 @@
 
 {#- Every rank, then p_month, last_month_available and every previous rank, as select expressions. -#}
 {% macro ranked_columns(metrics) -%}
-    {%- for name in rank_names(metrics) %}
-    ranked.{{ name }} as {{ name }},
-    {%- endfor %}
+    {%- for name in rank_names(metrics) %} ranked.{{ name }} as {{ name }}, {%- endfor %}
     ranked.p_month as p_month,
     ranked.last_month_available as last_month_available,
     {%- for name in rank_names(metrics) %}
-    ranked.{{ name }}_prev as {{ name }}_prev{{ "," if not loop.last }}
+        ranked.{{ name }}_prev as {{ name }}_prev{{ "," if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
 {#- The keep rule: an account stays in a month when it is among the first accounts of any finer board. -#}
 {% macro on_a_board(metrics) -%}
     least(
-        {%- for name in rank_names(metrics, finer_only=true) %}
-        ranked.{{ name }}{{ "," if not loop.last }}
-        {%- endfor %}
-    ) < {{ var("leaderboard_depth") }}
+        {%- for name in rank_names(metrics, finer_only=true) %}ranked.{{ name }}{{ "," if not loop.last }} {%- endfor %}
+    )
+    < {{ var("leaderboard_depth") }}
 {%- endmacro %}
 
 {#- The 32 keys of both rank maps of mart_leaderboard. Readers look ranks up by name; the order is part of the contract. -#}
@@ -134,7 +136,10 @@
     CAST(
         map(
             {%- for name in rank_map_keys() %}
-            '{{ name }}', {% if name in known %}toUInt64(ifNull({{ relation }}.{{ name }}{{ suffix }}, 0)){% else %}toUInt64(0){% endif %}{{ "," if not loop.last }}
+                '{{ name }}',
+                {% if name in known %} toUInt64(ifNull({{ relation }}.{{ name }}{{ suffix }}, 0))
+                {% else %} toUInt64(0)
+                {% endif %} {{ "," if not loop.last }}
             {%- endfor %}
         ),
         'Map(String, UInt64)'

@@ -73,4 +73,5 @@ with
         group by month, profile_platform, platform_id
     )
 
-select * from final
+select *
+from final

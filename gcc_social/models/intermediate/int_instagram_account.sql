@@ -46,7 +46,7 @@ with
 
     final as (
         select
-            ---------- identity
+            -- -------- identity
             assumeNotNull(accounts.profile_id) as ig_id,
             nullIf(accounts.handle, '') as handle,
             accounts.full_name as name,
@@ -54,19 +54,27 @@ with
             accounts.biography as bio,
             accounts.is_private as is_private,
 
-            ---------- attributes
+            -- -------- attributes
             ifNull(nullIf(accounts.account_type, ''), 'CREATOR') as profile_type,
             multiIf(
-                accounts.profile_type = 'personal', 'PERSONAL',
-                accounts.profile_type = 'business', 'BUSINESS',
-                accounts.profile_type = 'creator', 'CREATOR',
-                ifNull(accounts.is_business_or_creator, 0) = 1, 'BUSINESS_OR_CREATOR',
+                accounts.profile_type = 'personal',
+                'PERSONAL',
+                accounts.profile_type = 'business',
+                'BUSINESS',
+                accounts.profile_type = 'creator',
+                'CREATOR',
+                ifNull(accounts.is_business_or_creator, 0) = 1,
+                'BUSINESS_OR_CREATOR',
                 'UNKNOWN'
             ) as account_type,
-            coalesce(directory_category_by_profile.label, nullIf(predicted_categories.category, '')) as primary_category_original,
+            coalesce(
+                directory_category_by_profile.label, nullIf(predicted_categories.category, '')
+            ) as primary_category_original,
             multiIf(
-                directory_category_by_profile.label is not null, 'vidooly',
-                predicted_categories.category != '', 'predicted',
+                directory_category_by_profile.label is not null,
+                'vidooly',
+                predicted_categories.category != '',
+                'predicted',
                 null
             ) as category_source,
             coalesce({{ language_code("accounts.language") }}, 'en') as primary_language,
@@ -75,17 +83,20 @@ with
                 nullIf(accounts.country, ''), directory_by_profile.indian, vidooly_country_by_profile.code
             ) as country,
             multiIf(
-                accounts.country != '', 'beat',
-                directory_by_profile.indian is not null, 'vidooly_sp',
-                vidooly_country_by_profile.code is not null, 'vidooly_ia',
+                accounts.country != '',
+                'beat',
+                directory_by_profile.indian is not null,
+                'vidooly_sp',
+                vidooly_country_by_profile.code is not null,
+                'vidooly_ia',
                 null
             ) as country_source,
 
-            ---------- numbers
+            -- -------- numbers
             accounts.followers as followers,
             accounts.following as following,
 
-            ---------- timestamps
+            -- -------- timestamps
             accounts.updated_at as updated_at
         from accounts
         left join directory_by_profile on directory_by_profile.profile_id = accounts.profile_id
@@ -94,4 +105,5 @@ with
         left join predicted_categories on predicted_categories.profile_id = accounts.profile_id
     )
 
-select * from final
+select *
+from final

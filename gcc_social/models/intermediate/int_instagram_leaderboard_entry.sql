@@ -46,4 +46,5 @@ with
             and coalesce(monthly_base.prev_followers, monthly_base.followers) != 0
     )
 
-select * from final
+select *
+from final

@@ -71,7 +71,7 @@ with
             argMax(followers, newest) as followers,
             argMax(uploads, newest) as uploads,
             argMax(views, newest) as views,
-            nullIf(max(newest.1), toDateTime64(0, 6, 'UTC')) as updated_at
+            nullIf(max(newest .1), toDateTime64(0, 6, 'UTC')) as updated_at
         from both_feeds
         group by channel_id
     ),
@@ -101,14 +101,14 @@ with
 
     final as (
         select
-            ---------- identity
+            -- -------- identity
             channels.channel_id as channel_id,
             channels.username as username,
             channels.title as title,
             channels.description as description,
             channels.thumbnail as thumbnail,
 
-            ---------- attributes
+            -- -------- attributes
             coalesce(nullIf(latest_scrapes.tagged_country, ''), channels.country) as country,
             categories_by_channel.yt_category as yt_category,
             coalesce(categories_by_channel.directory_category, categories_by_channel.yt_category) as category,
@@ -119,12 +119,12 @@ with
             ) as language,
             ifNull(nullIf(latest_scrapes.account_type, ''), 'CREATOR') as profile_type,
 
-            ---------- numbers
+            -- -------- numbers
             channels.followers as followers,
             if(channels.uploads < 0, 0, channels.uploads) as uploads,
             if(channels.views < 0, 0, channels.views) as views,
 
-            ---------- timestamps
+            -- -------- timestamps
             channels.updated_at as updated_at
         from channels
         left join latest_scrapes on latest_scrapes.channel_id = channels.channel_id
@@ -133,4 +133,5 @@ with
         left join audio_languages on audio_languages.channel_id = channels.channel_id
     )
 
-select * from final
+select *
+from final

@@ -34,4 +34,5 @@ with
         where accounts.country = 'IN' and monthly_base.prev_followers != 0 and monthly_base.views > 0
     )
 
-select * from final
+select *
+from final

@@ -7,9 +7,9 @@ with
     confident as (
         select
             profile_id,
-            if(cat_from_ig_cat[1].2 > 0.9, cat_from_ig_cat[1].1, '') as from_instagram_category,
-            if(cat_from_bio[1].2 > 0.9, cat_from_bio[1].1, '') as from_bio,
-            greatest(cat_from_ig_cat[1].2, cat_from_bio[1].2) as score
+            if(cat_from_ig_cat[1] .2 > 0.9, cat_from_ig_cat[1] .1, '') as from_instagram_category,
+            if(cat_from_bio[1] .2 > 0.9, cat_from_bio[1] .1, '') as from_bio,
+            greatest(cat_from_ig_cat[1] .2, cat_from_bio[1] .2) as score
         from predictions
         where profile_id != ''
     ),
@@ -22,4 +22,5 @@ with
         limit 1 by profile_id
     )
 
-select * from final
+select *
+from final

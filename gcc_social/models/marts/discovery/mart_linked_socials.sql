@@ -33,9 +33,7 @@ with
             and youtube_accounts.followers > 0
     ),
 
-    one_channel_per_profile as (
-        select * from pairs order by ya_followers desc, channel_id desc limit 1 by profile_id
-    ),
+    one_channel_per_profile as (select * from pairs order by ya_followers desc, channel_id desc limit 1 by profile_id),
 
     one_to_one as (
         select * from one_channel_per_profile order by ia_followers desc, profile_id desc limit 1 by channel_id
@@ -56,4 +54,5 @@ with
         from one_to_one
     )
 
-select * from final
+select *
+from final

@@ -22,4 +22,5 @@ with
 
     final as (select channel_id, language from shares where share > 0.5 and videos_in_language >= 5)
 
-select * from final
+select *
+from final

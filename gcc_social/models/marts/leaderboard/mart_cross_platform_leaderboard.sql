@@ -42,4 +42,5 @@ with
         where {{ on_a_board(metrics) }}
     )
 
-select * from final
+select *
+from final

@@ -27,4 +27,5 @@ with
         from account_periods
     )
 
-select * from final
+select *
+from final

@@ -12,7 +12,12 @@ with
         union all
         {{ leaderboard_rows("youtube", "'YA'", leaderboard_metrics("youtube")) }}
         union all
-        {{ leaderboard_rows("cross_platform", "cross_platform.profile_platform", leaderboard_metrics("cross_platform")) }}
+        {{
+            leaderboard_rows(
+                "cross_platform", "cross_platform.profile_platform", leaderboard_metrics("cross_platform")
+            )
+        }}
     )
 
-select * from final
+select *
+from final

@@ -37,4 +37,5 @@ with
         where {{ on_a_board(metrics) }}
     )
 
-select * from final
+select *
+from final

@@ -38,4 +38,5 @@ with
         window {{ history }} as ({{ account_history_window(["channel_id"], "month") }})
     )
 
-select * from final
+select *
+from final

@@ -15,7 +15,9 @@ with
             lifetime_views,
             lifetime_followers,
             lifetime_uploads,
-            (feed, seen_on, ifNull(lifetime_followers, -1), ifNull(lifetime_views, -1), ifNull(lifetime_uploads, -1)) as best
+            (
+                feed, seen_on, ifNull(lifetime_followers, -1), ifNull(lifetime_views, -1), ifNull(lifetime_uploads, -1)
+            ) as best
         from
             (
                 select
@@ -55,4 +57,5 @@ with
         having max(snapshots.lifetime_followers) is not null
     )
 
-select * from final
+select *
+from final
