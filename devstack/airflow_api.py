@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+from croniter import croniter
 
 FINISHED = {"success", "failed"}
 
@@ -78,13 +79,33 @@ class AirflowApi:
     def set_paused(self, dag_id: str, paused: bool) -> None:
         self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
 
+    def latest_slot(self, dag_id: str) -> datetime | None:
+        """Time at which the DAG's schedule was last due; None without a cron schedule."""
+        schedule = self._call("GET", f"/dags/{dag_id}")["timetable_summary"] or ""
+        if not croniter.is_valid(schedule):
+            return None
+        return croniter(schedule, datetime.now(UTC)).get_prev(datetime)
+
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-        """Create a manual run with the present time as its logical date and return its run id."""
+        """Create a manual run and return its run id.
+
+        It takes the logical date of the slot that was last due, so that the scheduler does not start a second run for
+        that slot when the DAG is unpaused; if that slot has had its run, the present time.
+        """
         now = datetime.now(UTC)
         run_id = f"manual__{now:%Y-%m-%dT%H:%M:%S.%f}"
-        body = {"dag_run_id": run_id, "logical_date": now.isoformat(), "conf": conf or {}}
-        self._call("POST", f"/dags/{dag_id}/dagRuns", json=body)
-        return run_id
+        body = {"dag_run_id": run_id, "conf": conf or {}}
+        slot = self.latest_slot(dag_id)
+        for logical_date in (slot, now):
+            if logical_date is None:
+                continue
+            try:
+                self._call("POST", f"/dags/{dag_id}/dagRuns", json={**body, "logical_date": logical_date.isoformat()})
+                return run_id
+            except AirflowError as error:
+                if "HTTP 409" not in str(error) or logical_date is now:
+                    raise
+        raise AirflowError(f"{dag_id} could not be triggered")
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         return self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]

@@ -48,15 +48,15 @@ class Stage:
 
 
 STAGES = (
-    Stage("dbt_core", "dbt_run_core", _dbt),
-    Stage("dbt_recent_scl", "dbt_run_recent_scl", _dbt),
-    Stage("dbt_collections", "dbt_run_collections", _dbt),
-    Stage("post_ranker", "dbt_run_post_ranker", _dbt),
-    Stage("dbt_hourly", "dbt_run_hourly", _dbt),
-    Stage("dbt_daily", "dbt_run_daily", _dbt),
+    Stage("dbt_core", "dbt_run", _dbt),
+    Stage("dbt_recent_scl", "dbt_run", _dbt),
+    Stage("dbt_collections", "dbt_run", _dbt),
+    Stage("post_ranker", "dbt_run", _dbt),
+    Stage("dbt_hourly", "dbt_run", _dbt),
+    Stage("dbt_daily", "dbt_run", _dbt),
     Stage("sync_leaderboard_prod", "swap", _serving),
     Stage("sync_leaderboard_staging", "swap", _serving),
-    Stage("sync_insta_collection_posts", "send_scrape_requests", lambda page: f"{page['sent']} requests accepted"),
+    Stage("sync_insta_collection_posts", "send_requests", lambda page: f"{page['sent']} requests accepted"),
     Stage("sync_missing_journey", "publish_messages", lambda page: f"{page['published']} messages confirmed"),
 )
 
