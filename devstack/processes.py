@@ -61,7 +61,8 @@ class StackProcess:
     """One long-running program of the stack.
 
     `mark` is the value of the variable MARK in its environment. `owned_folder` is a folder that only this program's
-    processes have as working directory: PostgreSQL's overwrite their environment, so that is what finds them.
+    processes have as working directory: PostgreSQL's and Airflow's write their titles over their environment, so
+    that is what finds them.
     """
 
     def __init__(self, name: str, run: Path, log: Path, mark: str, owned_folder: Path | None = None) -> None:
@@ -142,7 +143,8 @@ class StackProcess:
 
     def _is_ours(self, process: psutil.Process) -> bool:
         if self.owned_folder is not None and process.cwd() == str(self.owned_folder.resolve()):
-            return True
+            # A person's shell that stands in the folder has a terminal; the stack's processes never have one.
+            return process.terminal() is None and process.pid not in {p.pid for p in psutil.Process().parents()}
         return process.environ().get(MARK) == self.mark
 
     def stop(self, *, stop_signal: int = signal.SIGTERM, patience: float = 20.0) -> bool:

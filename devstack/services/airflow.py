@@ -17,7 +17,7 @@ import psycopg2
 from devstack.environment import airflow_home, airflow_password_file, environment
 from devstack.errors import StackError
 from devstack.services.base import Service, base_environment, write_private
-from devstack.settings import AIRFLOW_DATABASE, AIRFLOW_USER, HOST, REPOSITORY, postgres_dsn
+from devstack.settings import AIRFLOW_DATABASE, AIRFLOW_USER, HOST, REPOSITORY, Secrets, StackSettings, postgres_dsn
 
 AIRFLOW = (sys.executable, "-m", "airflow")
 POOLS = REPOSITORY / "dags" / "pools.json"
@@ -30,6 +30,10 @@ class AirflowService(Service):
     ready_within = 180.0
     patience = 20.0
 
+    def __init__(self, settings: StackSettings, secrets: Secrets | None = None) -> None:
+        super().__init__(settings, secrets)
+        self.main = self._stack_process(self.name, owned_folder=self.folder)
+
     @property
     def data(self) -> Path:
         return airflow_home(self.settings)
@@ -41,11 +45,13 @@ class AirflowService(Service):
 
     @property
     def folder(self) -> Path:
-        return self.data
+        """A folder for each process, by which the executor's workers are known when their scheduler was killed."""
+        return self.data / "processes" / self.name
 
     def prepare(self) -> None:
         self.data.mkdir(exist_ok=True)
         self.data.chmod(0o700)
+        self.folder.mkdir(parents=True, exist_ok=True)
         write_private(self.data / "passwords.json", airflow_password_file(self.secrets))
         self._migrate()
 
