@@ -57,7 +57,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.py")):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 from stir.dag_declaration import REGISTRY
-heavy = {"dbt.cli.main", "pika", "tenacity", "boto3", "slack_sdk", "clickhouse_connect", "pandas"}
+heavy = {"dbt.cli.main", "pika", "boto3", "slack_sdk", "clickhouse_connect", "pandas"}
 print(len(REGISTRY), ",".join(sorted(heavy & set(sys.modules))))
 """
 
