@@ -54,7 +54,8 @@ def disturb(warehouse: Warehouse) -> None:
         "insert into beat_replica.instagram_post_simple"
         " (id, profile_id, handle, shortcode, post_type, likes, comments, updated_at, publish_time)"
         " select 900000000 + number,"
-        " (select min(profile_id) from beat_replica.instagram_account where profile_id != ''), 'tied', 'tied_' || toString(number), if(number % 3 = 0, 'reels', 'image'), 5, 5,"
+        " (select min(profile_id) from beat_replica.instagram_account where profile_id != ''),"
+        " 'tied', 'tied_' || toString(number), if(number % 3 = 0, 'reels', 'image'), 5, 5,"
         " '2026-06-14 00:00:00', '2026-06-14 12:00:00' from numbers(40)"
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.gcc_social.conftest import Warehouse
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 TIERS = ("core", "recent_scl", "collections", "post_ranker", "post_ranker_partial", "hourly", "daily", "weekly")
 
