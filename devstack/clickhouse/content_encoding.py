@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from collections.abc import Callable
 
@@ -11,6 +12,13 @@ from backports import zstd
 
 from devstack.clickhouse.errors import ClickHouseError
 
+
+def _all_lz4_frames(body: bytes) -> bytes:
+    """clickhouse-connect sends one frame per block; `lz4.frame.decompress` would stop after the first."""
+    with lz4.frame.open(io.BytesIO(body)) as frames:
+        return frames.read()
+
+
 _COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "lz4": lz4.frame.compress,
     "zstd": lambda data: zstd.compress(data, 1),
@@ -18,7 +26,7 @@ _COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "deflate": lambda data: zlib.compress(data, 1),
 }
 _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    "lz4": lz4.frame.decompress,
+    "lz4": _all_lz4_frames,
     "zstd": zstd.decompress,
     "gzip": gzip.decompress,
     "deflate": zlib.decompress,

@@ -262,7 +262,8 @@ def test_clickhouse_connect_reports_errors_with_their_code(http) -> None:
 def test_clickhouse_connect_with_each_compression(clickhouse_server, open_http, database, compress) -> None:
     client = open_http(clickhouse_server, database=database, compress=compress)
     client.command("CREATE TABLE t (a UInt64, b String) ENGINE = MergeTree ORDER BY a")
-    rows = [[number, f"row {number}"] for number in range(20_000)]
+    # Wide rows make several blocks, each compressed on its own: the body holds several frames.
+    rows = [[number, f"row {number} " + "x" * 400] for number in range(20_000)]
     assert client.insert("t", rows, column_names=["a", "b"]).written_rows == 20_000
     assert [list(row) for row in client.query("SELECT a, b FROM t ORDER BY a").result_rows] == rows
 
