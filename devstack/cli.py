@@ -20,6 +20,7 @@ from devstack.errors import StackError
 from devstack.home import remove_home
 from devstack.logs import last_lines
 from devstack.progress import ConsoleProgress, SilentProgress
+from devstack.schema_step import apply_schema
 from devstack.settings import Secrets, StackSettings
 from devstack.stack import Stack
 from devstack.status import all_ready, as_json, print_statuses, statuses
@@ -90,6 +91,7 @@ def command_up(settings: StackSettings, arguments: argparse.Namespace) -> int:
     with ConsoleProgress(console) as progress:
         stack = Stack(settings, progress)
         started = stack.up(arguments.service)
+        apply_schema(settings, stack.secrets, stack.wanted(arguments.service), progress)
     if not started:
         console.print("Everything runs already.")
     if not arguments.service:

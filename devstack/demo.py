@@ -22,6 +22,7 @@ from devstack.environment import environment
 from devstack.errors import StackError
 from devstack.event_flow import EventFlow
 from devstack.progress import ConsoleProgress, SilentProgress
+from devstack.schema_step import apply_schema
 from devstack.services.base import base_environment
 from devstack.settings import AIRFLOW_USER, REPOSITORY, Secrets, StackSettings
 from devstack.stack import Stack
@@ -73,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console() if sys.stdout.isatty() else Console(width=120)
     console.print("\n[bold]1. The stack[/]  private servers on 127.0.0.1")
     with ConsoleProgress(console) as progress:
-        Stack(settings, progress).up()
+        stack = Stack(settings, progress)
+        stack.up()
+        apply_schema(settings, stack.secrets, stack.wanted(), progress)
     demonstration = Demonstration(settings, console)
     demonstration.events()
     demonstration.airflow()

@@ -9,6 +9,7 @@ import pika
 
 from devstack.errors import StackError
 from devstack.logs import rotate
+from devstack.neighbours import declare as declare_neighbours
 from devstack.ports import answers
 from devstack.services.base import Service, base_environment, write_private
 from devstack.settings import HOST, RABBITMQ_USER, RABBITMQ_VHOST
@@ -132,6 +133,10 @@ class RabbitmqService(Service):
             timeout=2,
         )
         return reply.status_code == 200
+
+    def provision(self) -> None:
+        """Declare what other services would declare in production."""
+        declare_neighbours(self.parameters())
 
     def parameters(self) -> pika.ConnectionParameters:
         """How the platform's programs connect."""
