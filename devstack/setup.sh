@@ -82,6 +82,7 @@ check_packages() {
         [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || need rabbitmq-server "the message broker"
         [[ -x /usr/sbin/sshd ]] || need openssh-server "the way exports reach the database host"
         [[ -x /usr/bin/ssh-keygen ]] || need openssh-client "keys for that"
+        command -v zstd >/dev/null || need zstd "unpacking exports on the database host"
     fi
     if [[ $purpose != stack ]]; then
         command -v shellcheck >/dev/null || need shellcheck "the check of shell scripts"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from stir.serving.declaration import Target
-from stir.serving.manifest import CHUNK_LINES, Manifest
+from stir.serving.manifest import Manifest
 from stir.serving.naming import Environment, file_prefix, object_folder
 
 SPARE_BYTES = 256 * 1024 * 1024
@@ -16,27 +16,32 @@ def fetch_command(manifest: Manifest, bucket: str, folder: str, file_name: str, 
     """Command that puts the object at `<folder>/<file_name>`, or leaves nothing and exits above 0 with one sentence
     why.
 
-    The file appears under its name only after its size and checksum equal the manifest's. `timeout -k` bounds the
-    transfer even when the SSH session is gone. Exit codes: 28 no space, 65 not what the manifest says, 124 too slow,
-    else the AWS CLI's.
+    The object is unpacked only after its size and checksum equal the manifest's, and the file appears under its name
+    only when it is whole. `timeout -k` bounds the transfer even when the SSH session is gone. Exit codes: 28 no space,
+    65 not what the manifest says, 66 no folder, 69 no zstd, 124 too slow, else the AWS CLI's.
     """
     return f"""set -eu
 refuse() {{ echo "fetch refused: $2" >&2; exit "$1"; }}
 folder={shlex.quote(folder)}
 final="$folder"/{shlex.quote(file_name)}
 part="$final.{int(attempt)}.part"
+packed="$part.zst"
 [ -d "$folder" ] || refuse 66 "folder $folder does not exist on this host; create it for the loading user"
+command -v zstd >/dev/null || refuse 69 "zstd is not installed on this host; install the package zstd"
 free=$(df -Pk "$folder" | awk 'NR == 2 {{ print $4 }}')
-need={(manifest.bytes + SPARE_BYTES) // 1024}
+need={(manifest.bytes + manifest.text_bytes + SPARE_BYTES) // 1024}
 [ "$free" -ge "$need" ] || refuse 28 "$need KiB needed in $folder, $free KiB free; make room"
-trap 'rm -f "$part"' EXIT HUP INT TERM
-timeout -k 10 {int(seconds)} aws s3 cp --only-show-errors {shlex.quote(f"s3://{bucket}/{manifest.key}")} "$part"
-size=$(stat -c %s "$part")
-[ "$size" = {manifest.bytes} ] || refuse 65 "file has $size bytes, manifest says {manifest.bytes}; export again"
-sum=$(split -l {CHUNK_LINES} --filter='sha256sum | cut -c1-64' "$part" | sha256sum | cut -c1-64)
+trap 'rm -f "$part" "$packed"' EXIT HUP INT TERM
+timeout -k 10 {int(seconds)} aws s3 cp --only-show-errors {shlex.quote(f"s3://{bucket}/{manifest.key}")} "$packed"
+size=$(stat -c %s "$packed")
+[ "$size" = {manifest.bytes} ] || refuse 65 "object has $size bytes, manifest says {manifest.bytes}; export again"
+sum=$(sha256sum "$packed" | cut -c1-64)
 [ "$sum" = {manifest.checksum} ] || refuse 65 "checksum $sum, manifest says {manifest.checksum}; export again"
+timeout -k 10 {int(seconds)} zstd --decompress --quiet --force -o "$part" "$packed"
+size=$(stat -c %s "$part")
+[ "$size" = {manifest.text_bytes} ] || refuse 65 "file has $size bytes, manifest says {manifest.text_bytes}"
 mv "$part" "$final"
-echo "fetched $size bytes, checksum as in the manifest"
+echo "fetched {manifest.bytes} bytes, checksum as in the manifest, unpacked to $size"
 """
 
 

@@ -1,8 +1,7 @@
 """The manifest: what exactly was exported, read back from the object store by ClickHouse.
 
-The object is read back, not the mart: its rows must equal the mart's, and its size and checksum are what the fetched
-file must have. The checksum is computable on the database host with coreutils and in bounded memory: SHA-256 over the
-list of the SHA-256 sums of each CHUNK_LINES lines.
+The object is read back, not the mart: its rows must equal the mart's, and its size and SHA-256 are what the fetched
+file must have.
 """
 
 # ruff: noqa: S608 -- every name in these statements comes from a declaration that was checked
@@ -16,7 +15,8 @@ from typing import Any
 from stir.serving.declaration import Target
 from stir.serving.export import NAMED_COLLECTION, cleaned_values_statement, quoted
 
-CHUNK_LINES = 20_000
+ZSTD_DECODER_FAILED = 561
+"""ClickHouse's code for a compressed object that ends early or is not one."""
 
 Query = Callable[[str], Sequence[Sequence[Any]]]
 
@@ -29,11 +29,14 @@ class PublishRefused(Exception):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the object of one export holds. Times are Unix seconds, None when unknown."""
+    """What the object of one export holds. `bytes` is its size, `text_bytes` its size unpacked, `checksum` its SHA-256;
+    times are Unix seconds, None when unknown.
+    """
 
     key: str
     rows: int
     bytes: int
+    text_bytes: int
     checksum: str
     columns: tuple[str, ...]
     build: str
@@ -49,17 +52,20 @@ class Manifest:
         return cls(**{**values, "columns": tuple(values["columns"])})
 
 
-def read_back_statement(key: str) -> str:
-    """One row: lines, bytes and chunked SHA-256 of the object. One thread, so that lines keep their order."""
-    chunk = "concat(arrayStringConcat(groupArray(line), '\\n'), '\\n')"
-    whole = "concat(arrayStringConcat(groupArray(digest), '\\n'), '\\n')"
+def lines_statement(key: str) -> str:
+    """One row: lines of the object, and its bytes when unpacked."""
     return (
-        f"with chunks as (select intDiv(rowNumberInAllBlocks(), {CHUNK_LINES}) as chunk, count() as lines, "
-        f"sum(length(line) + 1) as bytes, lower(hex(SHA256({chunk}))) as digest\n"
-        f"from s3({NAMED_COLLECTION}, filename = {quoted(key)}, format = 'LineAsString', structure = 'line String')\n"
-        "group by chunk order by chunk)\n"
-        f"select sum(lines), sum(bytes), lower(hex(SHA256({whole}))) from chunks\n"
-        "settings max_threads = 1, max_bytes_before_external_group_by = 1000000000"
+        "select count(), sum(length(line) + 1) "
+        f"from s3({NAMED_COLLECTION}, filename = {quoted(key)}, format = 'LineAsString', structure = 'line String')"
+    )
+
+
+def object_statement(key: str) -> str:
+    """One row: bytes and SHA-256 of the object as it is stored. It is held in memory once, compressed."""
+    return (
+        "select length(object), lower(hex(SHA256(object))) "
+        f"from s3({NAMED_COLLECTION}, filename = {quoted(key)}, format = 'RawBLOB', structure = 'object String', "
+        "compression_method = 'none')"
     )
 
 
@@ -74,7 +80,8 @@ def take_manifest(target: Target, exported: Sequence[Any], query: Query) -> Mani
     if mart_rows == 0:
         raise PublishRefused(f"{target.mart} is empty: 0 rows exported, at least {target.guards.minimum_rows} expected")
     refuse_drift(target, query)
-    lines, size, checksum = query(read_back_statement(key))[0]
+    lines, text_size = read_lines(key, query)
+    size, checksum = query(object_statement(key))[0]
     if int(lines) != mart_rows:
         raise PublishRefused(
             f"object {key} holds {int(lines):,} rows, {target.mart} has {mart_rows:,}: the export was cut short or the "
@@ -85,6 +92,7 @@ def take_manifest(target: Target, exported: Sequence[Any], query: Query) -> Mani
         key=key,
         rows=int(lines),
         bytes=int(size),
+        text_bytes=int(text_size),
         checksum=str(checksum),
         columns=tuple(column.name for column in target.exported),
         build=build,
@@ -92,6 +100,17 @@ def take_manifest(target: Target, exported: Sequence[Any], query: Query) -> Mani
         newest_event_at=newest / 1000 if newest else None,
         cleaned_values=int(query(cleaned_values_statement(target))[0][0]),
     )
+
+
+def read_lines(key: str, query: Query) -> tuple[int, int]:
+    """Lines and unpacked bytes of the object. Raises PublishRefused when it cannot be unpacked to its end."""
+    try:
+        lines, text_size = query(lines_statement(key))[0]
+    except Exception as error:
+        if getattr(error, "code", None) != ZSTD_DECODER_FAILED:
+            raise
+        raise PublishRefused(f"object {key} is cut short or damaged: {error}; run the export again") from error
+    return int(lines), int(text_size)
 
 
 def newest_event(target: Target, built_at: int) -> str:

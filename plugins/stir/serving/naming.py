@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stir.serving.declaration import Target
-from stir.serving.export import StagingFormat
+from stir.serving.export import PACKED, StagingFormat
 
 OWNER = "stir.serving"
 DIGEST_LENGTH = 10
@@ -56,8 +56,8 @@ class RunNames:
         return f"{folder}{run}-{self.digest}.try{attempt}.{staging_format.extension}"
 
     def file_name(self, key: str) -> str:
-        """Name of the fetched file: as long as the key's last part differs per try, so does this."""
-        return f"{file_prefix(self.target, self.environment)}{key.rsplit('/', 1)[-1]}"
+        """Name of the fetched and unpacked file: as long as the key's last part differs per try, so does this."""
+        return f"{file_prefix(self.target, self.environment)}{key.rsplit('/', 1)[-1].removesuffix(PACKED)}"
 
     @property
     def staged_table(self) -> str:
