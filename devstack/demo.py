@@ -11,13 +11,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 
 from devstack.airflow_api import AirflowApi, TaskState
 from devstack.demo_report import print_report
-from devstack.demo_steps import Steps
+from devstack.demo_steps import Step, Steps
 from devstack.environment import environment
 from devstack.errors import StackError
 from devstack.event_flow import EventFlow
@@ -35,10 +36,6 @@ def _dbt(page: Any) -> str:
     return f"{page['counts'].get('success', 0)} models built"
 
 
-def _serving(page: Any) -> str:
-    return f"{page['rows']:,} rows published" if isinstance(page, dict) and "rows" in page else "published"
-
-
 @dataclass(frozen=True)
 class Stage:
     """One DAG of the demonstration: the task whose XCom tells what was done, and how to say it."""
@@ -48,18 +45,23 @@ class Stage:
     say: Callable[[Any], str]
 
 
-STAGES = (
-    Stage("dbt_core", "dbt_run", _dbt),
-    Stage("dbt_recent_scl", "dbt_run", _dbt),
-    Stage("dbt_collections", "dbt_run", _dbt),
-    Stage("post_ranker", "dbt_run", _dbt),
-    Stage("dbt_hourly", "dbt_run", _dbt),
-    Stage("dbt_daily", "dbt_run", _dbt),
-    Stage("sync_leaderboard_prod", "swap", _serving),
-    Stage("sync_leaderboard_staging", "swap", _serving),
-    Stage("sync_insta_collection_posts", "send_requests", lambda page: f"{page['sent']} requests accepted"),
-    Stage("sync_missing_journey", "publish_messages", lambda page: f"{page['published']} messages confirmed"),
+STAGES: tuple[tuple[Stage, ...], ...] = (
+    (Stage("dbt_core", "dbt_run", _dbt),),
+    (
+        Stage("dbt_recent_scl", "dbt_run", _dbt),
+        Stage("dbt_collections", "dbt_run", _dbt),
+        Stage("post_ranker", "dbt_run", _dbt),
+    ),
+    (Stage("dbt_hourly", "dbt_run", _dbt),),
+    (Stage("dbt_daily", "dbt_run", _dbt),),
+    (
+        Stage("sync_leaderboard_prod", "manifest", lambda page: f"{page['rows']:,} rows published"),
+        Stage("sync_leaderboard_staging", "manifest", lambda page: f"{page['rows']:,} rows published"),
+        Stage("sync_insta_collection_posts", "send_requests", lambda page: f"{page['sent']} requests accepted"),
+        Stage("sync_missing_journey", "publish_messages", lambda page: f"{page['published']} messages confirmed"),
+    ),
 )
+"""What runs one after the other, and within each group side by side."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,26 +119,25 @@ class Demonstration:
         url = Stack(self.settings, SilentProgress()).services["airflow-api"].address
         with AirflowApi(url, AIRFLOW_USER, self.secrets.airflow_password) as api:
             with self.steps.step("DAGs read by the dag-processor") as step:
-                api.wait_for_dags({stage.dag_id for stage in STAGES})
+                api.wait_for_dags({stage.dag_id for group in STAGES for stage in group})
                 step.outcome = f"{len(api.dag_ids())} DAGs"
-            for stage in STAGES:
-                self._stage(api, stage)
+            for group in STAGES:
+                self.steps.side_by_side({stage.dag_id: partial(self._stage, api, stage) for stage in group})
 
-    def _stage(self, api: AirflowApi, stage: Stage) -> None:
-        with self.steps.step(stage.dag_id) as step:
+    @staticmethod
+    def _stage(api: AirflowApi, stage: Stage, step: Step) -> None:
+        def show(tasks: list[TaskState]) -> None:
+            step.doing = next((t.task_id for t in reversed(tasks) if t.state == "running"), "queued")
 
-            def show(tasks: list[TaskState]) -> None:
-                step.doing = next((t.task_id for t in reversed(tasks) if t.state == "running"), "queued")
-
-            run_id, state = api.run(stage.dag_id, timeout=RUN_WITHIN, progress=show)
-            if state != "success":
-                failed = [task.task_id for task in api.tasks(stage.dag_id, run_id) if task.state == "failed"]
-                raise StackError(
-                    f"{stage.dag_id} failed in {', '.join(failed) or 'no task'}: its log is at "
-                    f"{api.url}/dags/{stage.dag_id}/runs/{run_id}, the alert at the local webhook."
-                )
-            page = api.xcom(stage.dag_id, run_id, stage.task_id)
-            step.outcome = stage.say(page) if page is not None else ""
+        run_id, state = api.run(stage.dag_id, timeout=RUN_WITHIN, progress=show)
+        if state != "success":
+            failed = [task.task_id for task in api.tasks(stage.dag_id, run_id) if task.state == "failed"]
+            raise StackError(
+                f"{stage.dag_id} failed in {', '.join(failed) or 'no task'}: its log is at "
+                f"{api.url}/dags/{stage.dag_id}/runs/{run_id}, the alert at the local webhook."
+            )
+        page = api.xcom(stage.dag_id, run_id, stage.task_id)
+        step.outcome = stage.say(page) if page is not None else ""
 
     def _program(self, module: str, *arguments: str, watch: Any) -> list[str]:
         """Run one of the platform's programs, show its last line while it works, return its lines."""

@@ -107,7 +107,7 @@ def _print_addresses(settings: StackSettings, secrets: Secrets, console: Console
     rows = (
         ("Airflow", f"{services['airflow-api'].address}   user {AIRFLOW_USER}   password {secrets.airflow_password}"),
         ("RabbitMQ", f"{services['rabbitmq'].management_url}   user stir   password in `make status`"),
-        ("Alerts", f"{services['slack'].address}/messages"),
+        ("Alerts", services["slack"].address),
         ("Beat", f"{services['beat'].address}/stats"),
         ("Sinker", f"{services['sinker'].address}/metrics"),
     )

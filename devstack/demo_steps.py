@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -36,36 +37,61 @@ class Steps:
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """Show `name` while the body runs, then its seconds and outcome. An error is shown and raised again."""
-        step = Step(name)
-        ended = threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(step, ended), daemon=True)
-        watcher.start()
-        try:
+        with self._watched(step := Step(name)), self._timed(step):
             yield step
+
+    def side_by_side(self, bodies: Mapping[str, Callable[[Step], None]]) -> None:
+        """Run several steps at once. The first error is raised when all have ended."""
+        steps = [Step(name) for name in bodies]
+
+        def run(step: Step) -> None:
+            with self._timed(step):
+                bodies[step.name](step)
+
+        with self._watched(*steps), ThreadPoolExecutor(len(steps)) as pool:
+            for future in [pool.submit(run, step) for step in steps]:
+                future.result()
+
+    @contextmanager
+    def _timed(self, step: Step) -> Iterator[None]:
+        try:
+            yield
         except BaseException:
-            ended.set()
-            watcher.join()
-            self._console.print(f"  [red]✗[/] {step.name}  [red]failed after {time.monotonic() - step.begun:.1f} s[/]")
+            step.seconds = time.monotonic() - step.begun
+            self._console.print(f"  [red]✗[/] {step.name}  [red]failed after {step.seconds:.1f} s[/]")
             raise
-        ended.set()
-        watcher.join()
         step.seconds = time.monotonic() - step.begun
         self.done.append(step)
         self._console.print(
             f"  [green]✓[/] {step.name:<34} [dim]{step.seconds:6.1f} s[/]  {step.outcome}", highlight=False
         )
 
-    def _watch(self, step: Step, ended: threading.Event) -> None:
+    @contextmanager
+    def _watched(self, *steps: Step) -> Iterator[None]:
+        ended = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(steps, ended), daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
+
+    def _watch(self, steps: Sequence[Step], ended: threading.Event) -> None:
+        begun = min(step.begun for step in steps)
+
+        def doing() -> str:
+            return " · ".join(f"{step.name} {step.doing}" for step in steps if not step.seconds)
+
         if self._console.is_terminal:
             with self._console.status("") as status:
                 while not ended.wait(0.1):
-                    seconds = time.monotonic() - step.begun
-                    status.update(f"{step.name} [dim]{seconds:.0f} s[/]  {step.doing}")
+                    status.update(f"[dim]{time.monotonic() - begun:.0f} s[/]  {doing()}")
             return
-        self._console.print(f"  … {step.name}", highlight=False)
+        for step in steps:
+            self._console.print(f"  … {step.name}", highlight=False)
         while not ended.wait(QUIET_SECONDS):
-            seconds = time.monotonic() - step.begun
-            self._console.print(f"    {seconds:.0f} s  {step.doing}", highlight=False, markup=False)
+            self._console.print(f"    {time.monotonic() - begun:.0f} s  {doing()}", highlight=False, markup=False)
 
     def table(self) -> Table:
         """Seconds and outcome per step, with the sum."""
@@ -75,5 +101,6 @@ class Steps:
         table.add_column("handled")
         for step in self.done:
             table.add_row(step.name, f"{step.seconds:.1f}", step.outcome)
-        table.add_row("in all", f"{sum(step.seconds for step in self.done):.1f}", "", style="bold")
+        first, last = min(s.begun for s in self.done), max(s.begun + s.seconds for s in self.done)
+        table.add_row("from the first to the last", f"{last - first:.1f}", "", style="bold")
         return table
