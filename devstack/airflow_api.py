@@ -79,6 +79,10 @@ class AirflowApi:
     def set_paused(self, dag_id: str, paused: bool) -> None:
         self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
 
+    def set_pool_slots(self, pool: str, slots: int) -> None:
+        """Number of tasks of a pool that may run at once; with 0 nothing new starts, what runs goes on."""
+        self._call("PATCH", f"/pools/{pool}", params={"update_mask": "slots"}, json={"slots": slots})
+
     def latest_slot(self, dag_id: str) -> datetime | None:
         """Time at which the DAG's schedule was last due; None without a cron schedule."""
         schedule = self._call("GET", f"/dags/{dag_id}")["timetable_summary"] or ""

@@ -63,7 +63,9 @@ class Steps:
         step.seconds = time.monotonic() - step.begun
         self.done.append(step)
         self._console.print(
-            f"  [green]✓[/] {step.name:<34} [dim]{step.seconds:6.1f} s[/]  {step.outcome}", highlight=False
+            f"  [green]✓[/] {step.name:<34} [dim]{step.seconds:6.1f} s[/]  {step.outcome}",
+            highlight=False,
+            soft_wrap=True,
         )
 
     @contextmanager
