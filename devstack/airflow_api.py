@@ -81,7 +81,9 @@ class AirflowApi:
 
     def set_pool_slots(self, pool: str, slots: int) -> None:
         """Number of tasks of a pool that may run at once; with 0 nothing new starts, what runs goes on."""
-        self._call("PATCH", f"/pools/{pool}", params={"update_mask": "slots"}, json={"slots": slots})
+        known = self._call("GET", f"/pools/{pool}")
+        body = {"pool": pool, "slots": slots, "include_deferred": known["include_deferred"]}
+        self._call("PATCH", f"/pools/{pool}", params={"update_mask": "slots"}, json=body)
 
     def latest_slot(self, dag_id: str) -> datetime | None:
         """Time at which the DAG's schedule was last due; None without a cron schedule."""

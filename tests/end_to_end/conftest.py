@@ -1,0 +1,78 @@
+"""One platform for all tests of this folder: started by `devstack demo`, ended by `devstack down`.
+
+The files are numbered because each test finds the platform as the one before left it: first what a user does every
+day, last what breaks things. Every test leaves the platform healthy.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from running_platform import RunningPlatform
+
+from devstack.ports import free_port_base
+from devstack.settings import StackSettings
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[RunningPlatform]:
+    """A platform on which `demo --size small` has run once, in a folder and on ports of its own."""
+    parent = Path(tempfile.mkdtemp(prefix="stir-end-to-end-"))
+    parent.chmod(0o711)  # PostgreSQL's user passes through
+    running = RunningPlatform(StackSettings(home=parent / "stack", port_base=free_port_base(), ports={}))
+    try:
+        running.demo = running.devstack("demo", "--size", "small")
+        assert running.demo.returncode == 0, running.demo.stdout
+        running.connect()
+        yield running
+    finally:
+        down = running.devstack("down")
+        shutil.rmtree(parent, ignore_errors=True)
+    assert down.returncode == 0, down.stdout
+
+
+@pytest.fixture
+def untouched(platform: RunningPlatform):
+    """Context manager: the live leaderboard is the same generation, row by row, at the end of the block."""
+
+    @contextmanager
+    def unchanged() -> Iterator[None]:
+        before = platform.live_table()
+        assert before["rows"] > 0
+        yield
+        assert platform.live_table() == before
+
+    return unchanged
+
+
+@pytest.fixture
+def one_alert(platform: RunningPlatform):
+    """Context manager: yields a list that holds, after the block, the one alert that came during it."""
+
+    @contextmanager
+    def exactly_one() -> Iterator[list[str]]:
+        before = len(platform.alerts())
+        came: list[str] = []
+        yield came
+        came += platform.alerts()[before:]
+        assert len(came) == 1, came
+
+    return exactly_one
+
+
+@pytest.fixture
+def no_alert(platform: RunningPlatform):
+    """Context manager: no alert comes during the block."""
+
+    @contextmanager
+    def silence() -> Iterator[None]:
+        before = platform.alerts()
+        yield
+        assert platform.alerts() == before
+
+    return silence
