@@ -33,7 +33,8 @@ RUN_WITHIN = 1200.0
 
 
 def _dbt(page: Any) -> str:
-    return f"{page['counts'].get('success', 0)} models built"
+    built = page["counts"].get("success", 0)
+    return f"{built} model{'' if built == 1 else 's'} built"
 
 
 @dataclass(frozen=True)
