@@ -86,6 +86,7 @@ check_packages() {
     fi
     if [[ $purpose != stack ]]; then
         command -v shellcheck >/dev/null || need shellcheck "the check of shell scripts"
+        command -v docker-compose >/dev/null || need docker-compose "the check of docker-compose.yml"
     fi
     # A virtual environment without uv needs ensurepip, which Debian keeps in a package of its own.
     if [[ ! -x $venv/bin/python ]] && ! has_uv && ! "$python" -c 'import ensurepip' 2>/dev/null; then

@@ -24,7 +24,7 @@ from schema.statements import SchemaError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("pika").setLevel(logging.ERROR)
     chosen = {name: value for name, value in vars(options).items() if name in BeatSettings.model_fields}
@@ -39,13 +39,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     connect = (lambda: connect_clickhouse(address)) if address else None
     app = create_app(Simulator(settings, parameters, connect))
-    uvicorn.run(app, host=HOST, port=options.port, log_level="warning", access_log=False)
+    uvicorn.run(app, host=options.host, port=options.port, log_level="warning", access_log=False)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m devstack.beat", description=__doc__)
-    serve = parser.add_subparsers(dest="command", required=True).add_parser("serve", help="answer until a signal")
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m devstack.beat", description=__doc__)
+    serve = top.add_subparsers(dest="command", required=True).add_parser("serve", help="answer until a signal")
+    serve.add_argument(
+        "--host", default=HOST, help="address to listen on; another than %(default)s only in a container"
+    )
     serve.add_argument("--port", type=int, default=StackSettings().port("beat"), help="default: %(default)s")
     fields = BeatSettings.model_fields
     serve.add_argument("--data-dir", type=Path, help=fields["data_dir"].description)
@@ -58,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--no-clickhouse", dest="clickhouse", action="store_const", const=False, help="make accounts up")
     serve.add_argument("--faults", type=str, help='initial faults as JSON, e.g. {"server_errors": 0.1}')
-    return parser
+    return top
 
 
 if __name__ == "__main__":

@@ -13,20 +13,29 @@ from devstack.settings import HOST
 from devstack.slack.application import create_application
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(
         prog="python -m devstack.slack",
         description="Local stand-in for Slack's incoming webhooks; token: STIR_SLACK_TOKEN.",
     )
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--messages", type=Path, required=True, help="JSON lines file that keeps what is received")
-    arguments = parser.parse_args()
+    options.add_argument(
+        "--host", default=HOST, help="address to listen on; another than %(default)s only in a container"
+    )
+    options.add_argument("--port", type=int, required=True)
+    options.add_argument("--messages", type=Path, required=True, help="JSON lines file that keeps what is received")
+    return options
+
+
+def main() -> int:
+    arguments = parser().parse_args()
     token = os.environ.pop("STIR_SLACK_TOKEN", "")
     if not token:
         print("STIR_SLACK_TOKEN is not set: give the token that senders must present.", file=sys.stderr)
         return 2
     # Without the access log: request paths hold the token.
-    uvicorn.run(create_application(token, arguments.messages), host=HOST, port=arguments.port, access_log=False)
+    uvicorn.run(
+        create_application(token, arguments.messages), host=arguments.host, port=arguments.port, access_log=False
+    )
     return 0
 
 

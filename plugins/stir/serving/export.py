@@ -44,7 +44,7 @@ EXPORT_SETTINGS: dict[str, str | int] = {
     "date_time_output_format": "simple",
     "session_timezone": "UTC",
     "output_format_compression_level": 1,
-    # Rows are wide (two maps of 32 ranks): with the default block 300,000 rows take 1.5 GB of memory, with this a quarter.
+    # Rows are wide (two maps of 32 ranks): with the default block 300,000 rows take 1.5 GB, with this a quarter.
     "max_block_size": 8192,
     # An object is written once: a key that exists is an error, neither overwritten nor extended.
     "s3_truncate_on_insert": 0,
