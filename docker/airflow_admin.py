@@ -1,4 +1,4 @@
-"""Creates the first administrator of the Airflow UI, or gives it the password of the environment. Run once after the migration.
+"""Creates the first administrator of the Airflow UI, or gives it the password of the environment. Runs after migration.
 
 Reads AIRFLOW_ADMIN_PASSWORD, so that the password stands in no command line.
 """
