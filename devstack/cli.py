@@ -21,7 +21,7 @@ from devstack.home import remove_home
 from devstack.logs import last_lines
 from devstack.progress import ConsoleProgress, SilentProgress
 from devstack.schema_step import apply_schema
-from devstack.settings import Secrets, StackSettings
+from devstack.settings import REPOSITORY, Secrets, StackSettings
 from devstack.stack import Stack
 from devstack.status import all_ready, as_json, print_statuses, statuses
 
@@ -157,6 +157,7 @@ def command_clean(settings: StackSettings, arguments: argparse.Namespace) -> int
 def command_env(settings: StackSettings, arguments: argparse.Namespace) -> int:
     Stack(settings, SilentProgress())
     values = environment(settings, Secrets.load_or_create(settings))
+    values["PYTHONPATH"] = f"{REPOSITORY}:{REPOSITORY / 'plugins'}"  # for `python -m stir.serving` from any folder
     if arguments.json:
         print(json.dumps(values, indent=2))
     else:
