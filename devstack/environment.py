@@ -162,6 +162,8 @@ def airflow_settings(settings: StackSettings, secrets: Secrets) -> dict[str, str
         "scheduler": {
             "scheduler_heartbeat_sec": 5,
             "job_heartbeat_sec": 5,
+            # Tasks of a scheduler that was killed start again half a minute after the next `up`, not after five.
+            "orphaned_tasks_check_interval": 15,
             "catchup_by_default": False,
         },
         "dag_processor": {

@@ -76,7 +76,16 @@ class Stack:
                     self.progress.update(service.name, WORKING, "starting")
                     started.append(service)
                     service.start()
-                service.wait_ready(given_up=failed)
+                try:
+                    service.wait_ready(given_up=failed)
+                except StackError:
+                    if service in missing or service.running():
+                        raise
+                    # It ran a moment ago and ended with a killed server that it needs: it is started like the others.
+                    missing.append(service)
+                    started.append(service)
+                    service.start()
+                    service.wait_ready(given_up=failed)
             except Exception as error:
                 first = not failed.is_set()
                 failed.set()
