@@ -124,7 +124,7 @@ def test_a_second_up_while_everything_runs_changes_nothing(platform: RunningPlat
     before = platform.pids()
     begun = time.monotonic()
     assert "Everything runs already." in platform.up()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 20
     assert platform.pids() == before
 
 

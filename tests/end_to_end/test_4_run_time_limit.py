@@ -41,6 +41,7 @@ def second_dag_folder(platform: RunningPlatform) -> Iterator[Path]:
     """A DAG folder beside the platform's own, which Airflow reads as another bundle while the test runs."""
     folder = platform.settings.home.parent / "second_dag_folder"
     folder.mkdir(exist_ok=True)
+    (folder / "sleeps.py").write_text(DAG_FILE)
     bundles = [
         {"name": "dags-folder", "classpath": LOCAL_BUNDLE, "kwargs": {}},
         {"name": "second-folder", "classpath": LOCAL_BUNDLE, "kwargs": {"path": str(folder)}},
@@ -50,10 +51,11 @@ def second_dag_folder(platform: RunningPlatform) -> Iterator[Path]:
     configuration.write_text(f"[dag_processor]\ndag_bundle_config_list = {json.dumps(bundles)}\n")
     readers = ("airflow-scheduler", "airflow-dag-processor")
     assert platform.devstack("down", *readers).returncode == 0
-    yield folder
-    configuration.write_text(generated)
-    assert platform.devstack("down", *readers).returncode == 0
     platform.up()
+    yield folder
+    configuration.write_text(generated)  # for the next start; until then both processes know an empty second folder
+    for file in folder.glob("*.py"):
+        file.unlink()
     platform.pids()
 
 
@@ -62,8 +64,6 @@ def test_a_run_beyond_its_time_limit_is_cut_off_and_one_alert_says_so(
     second_dag_folder: Path,
     one_alert: Callable[[], AbstractContextManager[list[str]]],
 ) -> None:
-    (second_dag_folder / "sleeps.py").write_text(DAG_FILE)
-    platform.up()
     platform.api.wait_for_dags({DAG})
     before = len(platform.alerts())
     with one_alert() as alerts:
