@@ -76,6 +76,9 @@ class AirflowApi:
                 raise AirflowError(f"Airflow does not know {sorted(missing)}. Files with import errors: {broken}.")
             time.sleep(1)
 
+    def is_paused(self, dag_id: str) -> bool:
+        return self._call("GET", f"/dags/{dag_id}")["is_paused"]
+
     def set_paused(self, dag_id: str, paused: bool) -> None:
         self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
 
@@ -165,14 +168,16 @@ class AirflowApi:
         timeout: float = 900.0,
         progress: Callable[[list[TaskState]], None] | None = None,
     ) -> tuple[str, str]:
-        """Trigger a DAG, wait for it, and pause it again: (run id, end state).
+        """Trigger a DAG, wait for it, and pause it again if it was paused: (run id, end state).
 
         The run is created while the DAG is still paused: with one active run allowed, unpausing then starts this run
         and no scheduled one beside it.
         """
+        was_paused = self.is_paused(dag_id)
         run_id = self.trigger(dag_id, conf)
         self.set_paused(dag_id, False)
         try:
             return run_id, self.wait(dag_id, run_id, timeout, progress)
         finally:
-            self.set_paused(dag_id, True)
+            if was_paused:
+                self.set_paused(dag_id, True)

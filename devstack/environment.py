@@ -117,7 +117,6 @@ def airflow_connections(settings: StackSettings, secrets: Secrets) -> dict[str, 
 def airflow_variables(settings: StackSettings) -> dict[str, str]:
     """Airflow Variables that differ from their defaults in code."""
     return {
-        "environment": "local",
         "serving_fetch_directory": str(fetch_directory(settings).resolve()),
     }
 
@@ -227,4 +226,5 @@ def dbt_settings(settings: StackSettings, secrets: Secrets) -> dict[str, str]:
         "DBT_CLICKHOUSE_HTTP_PORT": str(clickhouse.http_port),
         "DBT_CLICKHOUSE_USER": clickhouse.user,
         "DBT_ENV_SECRET_CLICKHOUSE_PASSWORD": clickhouse.password,
+        "DBT_CLICKHOUSE_SECURE": str(clickhouse.secure),
     }

@@ -165,6 +165,13 @@ class StackProcess:
             for process in left:
                 _signal(process, signal.SIGKILL)
             self._gone(left, 3)
+        # A program that was ended while it started may have had a child of which nobody knew yet.
+        for _ in range(10):
+            if not (late := self.survivors()):
+                break
+            for process in late:
+                _signal(process, signal.SIGKILL)
+            self._gone(late, 2)
         self._record_path.unlink(missing_ok=True)
         return main is not None or bool(left)
 

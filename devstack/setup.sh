@@ -86,6 +86,8 @@ check_packages() {
     fi
     if [[ $purpose != stack ]]; then
         command -v shellcheck >/dev/null || need shellcheck "the check of shell scripts"
+    fi
+    if [[ $purpose == test ]]; then
         command -v docker-compose >/dev/null || need docker-compose "the check of docker-compose.yml"
     fi
     # A virtual environment without uv needs ensurepip, which Debian keeps in a package of its own.

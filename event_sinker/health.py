@@ -32,8 +32,10 @@ class Health:
 
     def ready(self) -> tuple[bool, dict[str, object]]:
         subscribed = {consumer.event.queue: consumer.subscribed for consumer in self._service.consumers}
+        stores = {consumer.event.queue: consumer.flusher.writer.takes_rows for consumer in self._service.consumers}
         clickhouse = self._clickhouse()
-        return all(subscribed.values()) and clickhouse, {"subscribed": subscribed, "clickhouse": clickhouse}
+        ready = all(subscribed.values()) and all(stores.values()) and clickhouse
+        return ready, {"subscribed": subscribed, "stores": stores, "clickhouse": clickhouse}
 
     def _clickhouse(self) -> bool:
         with self._lock:

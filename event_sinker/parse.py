@@ -1,6 +1,6 @@
 """One message body -> one row, or the reason why not. Pure: no clock, no network, no exception but `Poison`.
 
-Values keep what the sender wrote: integers to their last digit however long, decimals to their last digit, objects as
+Values keep what the sender wrote: integers to their last digit however long, decimals in double precision, objects as
 compact JSON text with the sender's key order. Times without a zone are UTC. A lone surrogate (half an emoji, which
 JSON can spell but no UTF-8 text can hold) becomes U+FFFD. Duplicate keys: the last one counts.
 """

@@ -61,7 +61,7 @@ class Writer:
     def __init__(self, event: EventType, settings: Settings) -> None:
         self.event = event
         self.settings = settings
-        self.reachable: bool | None = None  # the outcome of the last attempt, for /readyz
+        self.takes_rows = True  # the outcome of the last attempt, for /readyz: a server that answers may refuse inserts
         self._client: Client | None = None
         self._table = f"`{settings.clickhouse_database}`.`{event.table}`"
         self._types = [column.type for column in event.columns]
@@ -225,7 +225,7 @@ class Writer:
             if lost.is_set():
                 raise Abandoned
             result = action()
-            self.reachable = True
+            self.takes_rows = True
             return result
 
         retrying = Retrying(
@@ -245,7 +245,7 @@ class Writer:
     def _report(self, target: str, state: RetryCallState) -> None:
         error = state.outcome.exception()
         code = server_code(error)
-        self.reachable = code is not None
+        self.takes_rows = False
         metrics.RETRIES.labels(self.event.queue, f"clickhouse {target}", str(code or "network")).inc()
         log.warning(
             "%s failed, will be repeated",

@@ -2,7 +2,7 @@
 
 A declaration carries everything that an operator of the platform must be able to rely on: a fixed start, a limit on
 the run and on each task, retries with back-off, an owner, documentation and alerts. It also enters the registry from
-which the schedule table is generated. Nothing here reads a Variable, a Connection or the network: the module is
+which tests and alerts read it. Nothing here reads a Variable, a Connection or the network: the module is
 imported at every parse.
 """
 

@@ -76,7 +76,7 @@ def test_a_second_init_keeps_what_exists(deployment: Path) -> None:
 
 
 def test_example_environment_and_compose_file_name_the_same_variables() -> None:
-    used = set(re.findall(r"\$\{([A-Z0-9_]+)", COMPOSE)) - {"STIR_VERSION", "STIR_IMAGE"}
+    used = set(re.findall(r"\$\{([A-Z0-9_]+)", COMPOSE)) - {"STIR_VERSION", "STIR_IMAGE", "STIR_DATABASE_HOST_IMAGE"}
     offered = set(re.findall(r"^([A-Z0-9_]+)=", (REPOSITORY / ".env.example").read_text(), re.MULTILINE))
     assert used == offered
 
@@ -84,6 +84,7 @@ def test_example_environment_and_compose_file_name_the_same_variables() -> None:
 def test_no_secret_stands_in_the_compose_file() -> None:
     named = re.findall(r"(?:PASSWORD|SECRET|TOKEN|FERNET)\w*: (.+)", COMPOSE)
     assert len(named) >= 8
+    named += re.findall(r'"password": "([^"]*)"', COMPOSE) + re.findall(r"://\w*:?([^@/\s]*)@", COMPOSE)
     assert all(value.startswith("${") for value in named), named
 
 
@@ -129,6 +130,16 @@ def test_pipeline_calls_only_targets_that_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*##", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     called = set(re.findall(r"make ([a-z-]+)", pipeline))
     assert called and called <= targets
+
+
+def test_every_image_of_the_platform_is_public_or_pushed_by_the_pipeline() -> None:
+    built = {
+        name for name, service in SERVICES.items() if "build" in service and "demo" not in service.get("profiles", [])
+    }
+    variables = set(re.findall(r"\$\{(STIR_\w*IMAGE)", " ".join(SERVICES[name]["image"] for name in built)))
+    pipeline = (REPOSITORY / ".gitlab-ci.yml").read_text()
+    assert variables == set(re.findall(r"(STIR_\w*IMAGE)=", pipeline))
+    assert pipeline.count("docker push") == len(variables)
 
 
 def test_deploys_are_started_by_hand_and_never_overlap() -> None:

@@ -347,6 +347,7 @@ def test_health_endpoints(world: SinkerWorld, clickhouse_proxy) -> None:
     assert sinker.get("/readyz").json() == {
         "ok": True,
         "subscribed": {"profile_log_events_q": True},
+        "stores": {"profile_log_events_q": True},
         "clickhouse": True,
     }
     assert "sinker_rows_inserted_total" in sinker.get("/metrics").text
@@ -383,3 +384,17 @@ def test_a_large_batch_of_wide_rows_is_stored_whole(world: SinkerWorld) -> None:
     world.start(batch_rows=1_200, batch_bytes=16 << 20, batch_seconds=30)
 
     world.assert_each_stored_once()
+
+
+def test_a_server_that_answers_but_refuses_inserts_is_not_ready(world: SinkerWorld) -> None:
+    """Too many parts: a ping succeeds, an insert does not."""
+    sinker = world.start_and_store_one()
+    table = f"{world.settings.clickhouse_database}.profile_log_events"
+    world.client.command(f"ALTER TABLE {table} MODIFY SETTING parts_to_throw_insert = 1, parts_to_delay_insert = 1")
+    world.send(5)
+    wait_until(lambda: sinker.get("/readyz").status_code == 503, what="not ready")
+    assert sinker.get("/readyz").json()["clickhouse"] is True
+    assert sinker.get("/readyz").json()["stores"] == {"profile_log_events_q": False}
+    world.client.command(f"ALTER TABLE {table} RESET SETTING parts_to_throw_insert, parts_to_delay_insert")
+    world.assert_each_stored_once()
+    assert sinker.ready()

@@ -69,12 +69,14 @@ def test_clickhouse_killed_and_restarted_under_load(world: SinkerWorld, clickhou
     sinker = world.start(batch_rows=50)
     world.send(300)
     clickhouse_service.main.process().kill()
-    world.send(300)
-    wait_until(lambda: sinker.metric("sinker_retries_total") > 0)
-    assert sinker.get("/livez").status_code == 200
-    assert sinker.get("/readyz").status_code == 503
-    clickhouse_service.start()
-    clickhouse_service.wait_ready()
+    try:
+        world.send(300)
+        wait_until(lambda: sinker.metric("sinker_retries_total") > 0)
+        assert sinker.get("/livez").status_code == 200
+        wait_until(lambda: sinker.get("/readyz").status_code == 503, what="not ready")
+    finally:  # other tests use the same server
+        clickhouse_service.start()
+        clickhouse_service.wait_ready()
     world.assert_each_stored_once()
     assert sinker.ready()
 

@@ -18,6 +18,8 @@ from stir.serving.declaration import Column, Form, Target, bare_type
 NAMED_COLLECTION = "stir_exports"
 
 
+NOTED_BUILD = "build_before_export"
+
 PACKED = ".zst"
 """Objects are compressed: rank maps shrink, and each hop with them. ClickHouse takes the method from the name."""
 
@@ -76,11 +78,23 @@ def export_statement(target: Target, key: str, staging_format: StagingFormat) ->
     )
 
 
+def note_build_statement(target: Target) -> str:
+    """Note which build of the mart is about to be exported, in a temporary table of this connection."""
+    return f"create temporary table {NOTED_BUILD} as\n{_build(target)}"
+
+
 def source_state_statement(target: Target, key: str) -> str:
-    """One row: key, identity of the mart's current build, its build time (Unix seconds) and its rows."""
+    """One row: key, identity of the build before the export, its build time (Unix seconds) and rows, identity now."""
     return (
-        f"select {quoted(key)} as object_key, toString(uuid) as build, "
-        "toUnixTimestamp(metadata_modification_time) as built_at, ifNull(total_rows, 0) as rows\n"
+        f"select {quoted(key)} as object_key, noted.build, noted.built_at, noted.rows, current.build\n"
+        f"from {NOTED_BUILD} as noted cross join ({_build(target)}) as current"
+    )
+
+
+def _build(target: Target) -> str:
+    return (
+        "select toString(uuid) as build, toUnixTimestamp(metadata_modification_time) as built_at, "
+        "ifNull(total_rows, 0) as rows\n"
         f"from system.tables where database = {quoted(target.mart_database)} and name = {quoted(target.mart_table)}"
     )
 

@@ -76,7 +76,15 @@ def take_manifest(target: Target, exported: Sequence[Any], query: Query) -> Mani
     statement and returns its rows. Raises PublishRefused when the mart was empty, drifted from the declaration, or the
     object is not whole.
     """
-    key, build, built_at, mart_rows = str(exported[0]), str(exported[1]), int(exported[2]), int(exported[3])
+    key, build, built_at, mart_rows, build_now = (
+        exported[0],
+        exported[1],
+        int(exported[2]),
+        int(exported[3]),
+        exported[4],
+    )
+    if build != build_now:
+        raise PublishRefused(f"{target.mart} was rebuilt while it was exported: run the export again")
     if mart_rows == 0:
         raise PublishRefused(f"{target.mart} is empty: 0 rows exported, at least {target.guards.minimum_rows} expected")
     refuse_drift(target, query)

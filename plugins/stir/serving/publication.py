@@ -44,6 +44,9 @@ class Publication:
         settings = ServingSettings.from_variables()
         return export.export_statement(self.target, self._new_key(ti, settings), settings.staging_format)
 
+    def note_build_sql(self) -> str:
+        return export.note_build_statement(self.target)
+
     def source_state_sql(self, ti: Any) -> str:
         return export.source_state_statement(self.target, self._new_key(ti, ServingSettings.from_variables()))
 

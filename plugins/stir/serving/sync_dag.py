@@ -50,7 +50,11 @@ def publish_tasks(publication: Publication) -> None:
         task_id=EXPORT,
         doc_md="Writes the mart to one S3 object, keyed by run and try. Never overwrites.",
         clickhouse_conn_id=environment.clickhouse,
-        sql=["{{ publication.export_sql(ti) }}", "{{ publication.source_state_sql(ti) }}"],
+        sql=[
+            "{{ publication.note_build_sql() }}",
+            "{{ publication.export_sql(ti) }}",
+            "{{ publication.source_state_sql(ti) }}",
+        ],
         settings={**EXPORT_SETTINGS, "max_execution_time": limits.export},
         execution_timeout=timedelta(seconds=limits.export) + KILL_AFTER,
     )

@@ -162,9 +162,9 @@ def serving_servers(
     client = clickhouse_driver.Client(
         host=endpoint.host, port=endpoint.native_port, user=endpoint.user, password=endpoint.password
     )
-    client.execute("create database if not exists _e")
+    client.execute("create database if not exists dbt")
     client.execute(
-        "create table if not exists _e.profile_log_events "
+        "create table if not exists dbt.stg_beat_profile_log "
         "(event_timestamp DateTime('UTC'), insert_timestamp DateTime('UTC')) "
         "engine = MergeTree order by event_timestamp"
     )

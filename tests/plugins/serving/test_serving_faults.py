@@ -58,6 +58,19 @@ def test_object_that_is_not_whole_is_refused_by_the_manifest(live, change, compl
     assert live.rows() == 100
 
 
+def test_a_mart_rebuilt_during_the_export_is_refused(live):
+    live.fill(200)
+    ti = live.run(until="export")
+    first = ti.results["export"][0]
+    assert first[1] == first[4], "nothing was rebuilt"
+    live.fill(200)
+    second = live.run(until="export").results["export"][0]
+    assert second[1] != first[1], "a rebuild is another build, whatever its rows"
+    ti.results["export"] = [(*first[:4], second[4])]
+    with pytest.raises(AirflowFailException, match="was rebuilt while it was exported"):
+        live.step("manifest", ti)
+
+
 def test_object_with_fewer_rows_than_the_mart_is_refused(live):
     live.fill(200)
     ti = live.run(until="export")

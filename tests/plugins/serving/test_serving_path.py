@@ -195,9 +195,9 @@ def test_permanent_names_grants_comments_sequence_and_views_survive_two_swaps(pu
 
 def test_ledger_tells_what_was_published(publishing):
     publishing.fill(50)
-    publishing.clickhouse.execute("truncate table _e.profile_log_events")
+    publishing.clickhouse.execute("truncate table dbt.stg_beat_profile_log")
     publishing.clickhouse.execute(
-        "insert into _e.profile_log_events select now() - 3600 - number, now() - 3000 from numbers(5)"
+        "insert into dbt.stg_beat_profile_log select now() - 3600 - number, now() - 3000 from numbers(5)"
     )
     ti = publishing.run()
     publishing.dag.user_defined_macros["publication"].record_seconds(ti, {"export": 1.5})

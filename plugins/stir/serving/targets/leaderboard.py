@@ -74,8 +74,9 @@ LEADERBOARD = Target(
         Index("leaderboard_by_views_rank", ("month", "platform", "views_rank", "id")),
     ),
     newest_event=(
-        "select max(event_timestamp) from _e.profile_log_events where insert_timestamp <= {built_at} "
-        "and event_timestamp between {built_at} - interval 30 day and {built_at}"
+        # What the mart was built from, not what has arrived since: a dead dbt_core must show as an old newest event.
+        "select max(event_timestamp) from dbt.stg_beat_profile_log "
+        "where insert_timestamp <= {built_at} and event_timestamp <= {built_at}"
     ),
     enrichments=(
         Enrichment(
