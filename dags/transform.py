@@ -146,6 +146,6 @@ with tier(
     pool=LONG,
     purpose="Build the leaderboards: monthly ranks of Instagram and YouTube accounts and of creators across platforms.",
     inputs="Staging models of dbt_core, accounts of dbt_hourly, marts of post_ranker.",
-    outputs="""Models tagged `daily` in database `dbt`, and the asset `mart_leaderboard`. The leaderboard is published at 20:15.""",
+    outputs="Models tagged `daily` in database `dbt`, and the asset `mart_leaderboard`.",
 ):
     dbt_run("daily", publishes=[LEADERBOARD])
