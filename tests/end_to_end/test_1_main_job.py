@@ -79,7 +79,7 @@ def test_the_ledger_names_the_generation_and_its_newest_event(platform: RunningP
             "select count(*), 'leaderboard'::regclass::oid::bigint from leaderboard", database
         )[0]
         newest = platform.clickhouse(
-            "select max(event_timestamp) from _e.profile_log_events where insert_timestamp <= (select "
+            "select max(event_timestamp) from dbt.stg_beat_profile_log where insert_timestamp <= (select "
             "metadata_modification_time from system.tables where database = 'dbt' and name = 'mart_leaderboard')"
         )[0][0]
         assert entries == [("leaderboard", name, "publish", rows, newest.replace(tzinfo=UTC), oid)]
@@ -90,14 +90,19 @@ def test_requests_reach_beat_and_their_events_come_back(platform: RunningPlatfor
     assert asked
     assert set(platform.beat("/stats")["by_flow"]) == {"refresh_post_by_shortcode"}
 
-    def ended() -> bool:
+    def not_ended() -> set[int]:
         found = platform.clickhouse(
             "select scl_id from _e.scrape_request_log_events where flow = 'refresh_post_by_shortcode' "
             "and status in ('COMPLETE', 'FAILED')"
         )
-        return asked <= {scl_id for (scl_id,) in found}
+        return asked - {scl_id for (scl_id,) in found}
 
-    wait_until(ended, 60, "every request's end is an event in ClickHouse")
+    try:
+        wait_until(lambda: not not_ended(), 60, "every request's end is an event in ClickHouse")
+    except AssertionError as error:
+        error.add_note(f"no end of {sorted(not_ended())[:20]} of {len(asked)}; Beat: {platform.beat('/stats')}")
+        error.add_note(f"{platform.depth('scrape_request_log_events_q')} events wait in RabbitMQ")
+        raise
     posts = "select count() from _e.post_log_events where event_timestamp > now() - interval 30 minute"
     wait_until(lambda: platform.clickhouse(posts)[0][0], 30, "scraped posts came back")
 
