@@ -112,7 +112,7 @@ class _Run:
             connection,
             on_open_callback=lambda opened: opened.channel(on_open_callback=self._opened),
             on_open_error_callback=lambda _, error: self._end(f"RabbitMQ at {_address(connection)}: {_text(error)}"),
-            on_close_callback=lambda _, reason: self._end(f"RabbitMQ closed the connection: {_text(reason)}"),
+            on_close_callback=self._lost,
         )
 
     def wait(self) -> None:
@@ -156,8 +156,9 @@ class _Run:
                 self._confirm(self._unconfirmed.popleft())
         else:
             self._settled_out_of_order.add(method.delivery_tag)
-            while self._unconfirmed and self._unconfirmed[0] in self._settled_out_of_order:
-                self._confirm(self._unconfirmed.popleft())
+        # After a range too: what comes behind it may have been confirmed before it, and nothing else would follow.
+        while self._unconfirmed and self._unconfirmed[0] in self._settled_out_of_order:
+            self._confirm(self._unconfirmed.popleft())
         if self.confirmed != before:
             self.on_confirmed(self.confirmed)
         if len(self._unconfirmed) < WINDOW // 2 or self._exhausted:
@@ -174,11 +175,17 @@ class _Run:
         )
 
     def _closed(self, _channel, reason) -> None:
-        self._end(f"RabbitMQ closed the channel: {_text(reason)}")
+        """Of the channel. When this run has ended, it is part of closing the connection, which takes a moment more."""
+        if not self._ended:
+            self._end(f"RabbitMQ closed the channel: {_text(reason)}")
+
+    def _lost(self, _connection, reason) -> None:
+        if not self._ended:
+            self._ended, self.error = True, f"RabbitMQ closed the connection: {_text(reason)}"
+        self._connection.ioloop.stop()
 
     def _end(self, error: str) -> None:
         if self._ended:
-            self._connection.ioloop.stop()
             return
         self._ended, self.error = True, error
         if self._connection.is_open:
