@@ -16,11 +16,11 @@ pytestmark = pytest.mark.unit
 CONTRACT = {
     *(f"AIRFLOW_CONN_{name}" for name in ("CLICKHOUSE_GCC", "PROD_PG", "STAGE_PG", "SSH_PROD_PG", "SSH_STAGE_PG")),
     *(f"AIRFLOW_CONN_{name}" for name in ("BEAT", "RABBITMQ_CONNECTION", "SLACK_ALERTS", "FS_DEFAULT")),
-    *("AIRFLOW_VAR_ENVIRONMENT", "AIRFLOW_VAR_SERVING_FETCH_DIRECTORY"),
+    "AIRFLOW_VAR_SERVING_FETCH_DIRECTORY",
     *(f"SINKER_RABBITMQ_{name}" for name in ("HOST", "PORT", "USER", "PASSWORD", "VHOST")),
     *(f"SINKER_CLICKHOUSE_{name}" for name in ("HOST", "HTTP_PORT", "USER", "PASSWORD", "DATABASE")),
     *("SINKER_HTTP_PORT", "DBT_CLICKHOUSE_HOST", "DBT_CLICKHOUSE_PORT", "DBT_CLICKHOUSE_HTTP_PORT"),
-    *("DBT_CLICKHOUSE_USER", "DBT_ENV_SECRET_CLICKHOUSE_PASSWORD"),
+    *("DBT_CLICKHOUSE_USER", "DBT_ENV_SECRET_CLICKHOUSE_PASSWORD", "DBT_CLICKHOUSE_SECURE"),
 }
 
 
@@ -73,4 +73,4 @@ def test_env_prints_what_a_shell_can_read(own_settings: StackSettings, devstack,
     shell = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=True)
     assert shell.stdout == variables["AIRFLOW_CONN_SSH_PROD_PG"]
     names = [shlex.split(line)[1].partition("=")[0] for line in printed.stdout.splitlines()]
-    assert sorted(names) == sorted(variables)
+    assert sorted(names) == sorted([*variables, "PYTHONPATH"])

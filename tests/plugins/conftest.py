@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from misbehaving_beat import MisbehavingBeat
 
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="stir-airflow-"))
+if "AIRFLOW_HOME" not in os.environ:  # before anything imports Airflow
+    airflow_home = tempfile.TemporaryDirectory(prefix="stir-airflow-")  # deleted when the interpreter ends
+    os.environ["AIRFLOW_HOME"] = airflow_home.name
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 
