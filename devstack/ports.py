@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import random
 import socket
+import tempfile
+from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -22,13 +26,33 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_port_base() -> int:
-    """A STIR_STACK_PORT_BASE, below the range of outgoing connections, at which every port of the stack is free."""
-    for _ in range(200):
-        base = random.randrange(10_000, 20_000)  # noqa: S311 -- no secret
-        if all(is_free(base + offset) for offset in PORT_OFFSETS.values()):
-            return base
-    raise StackError("There is no range of free ports between 10000 and 21000.")
+PORT_BASES = range(10_000, 28_000, 1_000)
+"""Wider apart than the largest offset, so that two stacks never overlap; below the range of outgoing connections."""
+
+_reserved: dict[int, IO[str]] = {}
+
+
+def free_port_base(reserve: bool = False) -> int:
+    """A STIR_STACK_PORT_BASE at which every port of the stack is free.
+
+    `reserve` keeps it for this process until it ends, against others that ask here: for a stack whose services start
+    one by one, later.
+    """
+    for base in random.sample(PORT_BASES, len(PORT_BASES)):
+        if base in _reserved or not all(is_free(base + offset) for offset in PORT_OFFSETS.values()):
+            continue
+        lock = (Path(tempfile.gettempdir()) / f"stir-ports-{base}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        if reserve:
+            _reserved[base] = lock  # the lock lives as long as the open file
+        else:
+            lock.close()
+        return base
+    raise StackError(f"There is no range of free ports between {PORT_BASES[0]} and {PORT_BASES[-1] + 1_000}.")
 
 
 def answers(port: int, seconds: float = 1.0) -> bool:

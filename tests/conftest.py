@@ -33,7 +33,9 @@ def stack_settings() -> Iterator[StackSettings]:
     """Settings of this session's servers, in a folder that PostgreSQL's user can enter (pytest's own are closed)."""
     home = Path(tempfile.mkdtemp(prefix="stir-test-"))
     home.chmod(0o711)
-    yield StackSettings(home=home, port_base=free_port_base(), ports={}, clickhouse_memory_bytes=2_000_000_000)
+    yield StackSettings(
+        home=home, port_base=free_port_base(reserve=True), ports={}, clickhouse_memory_bytes=2_000_000_000
+    )
     shutil.rmtree(home, ignore_errors=True)
 
 

@@ -24,7 +24,7 @@ def platform() -> Iterator[RunningPlatform]:
     """A platform on which `demo --size small` has run once, in a folder and on ports of its own."""
     parent = Path(tempfile.mkdtemp(prefix="stir-end-to-end-"))
     parent.chmod(0o711)  # PostgreSQL's user passes through
-    running = RunningPlatform(StackSettings(home=parent / "stack", port_base=free_port_base(), ports={}))
+    running = RunningPlatform(StackSettings(home=parent / "stack", port_base=free_port_base(reserve=True), ports={}))
     try:
         running.demo = running.devstack("demo", "--size", "small")
         assert running.demo.returncode == 0, running.demo.stdout
