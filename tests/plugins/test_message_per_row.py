@@ -12,6 +12,8 @@ import pytest
 from stir.message_per_row import MessageSource, run
 from stir.rabbitmq_publisher import PublishError
 
+from devstack.neighbours import NEIGHBOURS
+
 pytestmark = pytest.mark.integration
 JOURNEY_SQL = Path(__file__).parents[2] / "dags" / "candidates" / "sync_missing_journey.sql"
 QUEUE, KEY = "journey_q", "campaign.JOURNEY_MIGRATION_FOR_UCA_RK"
@@ -39,7 +41,8 @@ def channel(rabbitmq_service: Any, connection: Callable[..., None]) -> Iterator[
     with pika.BlockingConnection(at) as opened:
         channel = opened.channel()
         channel.exchange_declare("campaign.dx", "direct", durable=True)
-        channel.queue_delete(QUEUE)
+        for queue in (QUEUE, *(neighbour.queue for neighbour in NEIGHBOURS)):  # each test binds what it needs
+            channel.queue_delete(queue)
         yield channel
         channel.queue_delete(QUEUE)
 
