@@ -1,8 +1,8 @@
 """The one way in which a DAG of this platform is declared.
 
 A declaration carries everything that an operator of the platform must be able to rely on: a fixed start, a limit on
-the run and on each task, retries with back-off, an owner, documentation and alerts. It also enters the registry from
-which tests and alerts read it. Nothing here reads a Variable, a Connection or the network: the module is
+the run and on each task, retries with back-off, an owner, documentation and alerts. It also enters the
+registry, which tests and alerts read. Nothing here reads a Variable, a Connection or the network: the module is
 imported at every parse.
 """
 

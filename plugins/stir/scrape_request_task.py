@@ -25,9 +25,9 @@ JUDGED_AFTER = 20
 
 ON_FAILURE = """
 The error says how many requests were sent, refused and failed, with the first few reasons. Beat away or throttling:
-nothing to do, the retries and the next run ask again, and only for what was not sent. ClickHouse away or a table
-missing: run the tier that builds it. Many refusals: the payload no longer fits the flow; compare one with a manual
-run whose `dry_run` is set.
+nothing to do, the retries and the next run ask again, leaving out what is visible as an event by then. ClickHouse away
+or a table missing: run the tier that builds it. Many refusals: the payload no longer fits the flow;
+compare one with a manual run whose `dry_run` is set.
 """
 
 
@@ -57,8 +57,8 @@ def run(source: ScrapeSource, params: Mapping[str, Any], **_: Any) -> dict[str, 
     note}`.
 
     Nothing to do is a success that says so; a full backlog at Beat too. Raises AirflowException when the share of
-    refused and failed requests is above Variable `beat_error_share`; what was sent stays sent, and the retry asks
-    only for the rest.
+    refused and failed requests is above Variable `beat_error_share`; what was sent stays sent. A retry
+    leaves out what the sinker has stored as an event by then; the same idempotency key covers the rest.
     """
     from stir import warehouse
     from stir.beat_client import Outcome, ScrapeRequest
