@@ -1,21 +1,24 @@
 """How fast the event sinker drains a full queue, beside the limit and beside the design that it replaces.
 
-Three programs drain the same backlog of 500-byte events from the same quorum queue, one after the other in each
+Four programs drain the same backlog of 500-byte events from the same quorum queue, one after the other in each
 round, each in a process of its own, with broker, ClickHouse and consumer on the same cores:
 
 - `pika`: the same pika consume loop (same adapter, prefetch and multiple acknowledgement) that throws every message
   away: the limit of any Python consumer on this client library;
 - `sinker`: `python -m event_sinker run` with its default settings;
-- `replaced`: prefetch 1, every message acknowledged on its own before it is stored, fixed inserts of 1000 rows.
+- `replaced`: prefetch 1, every message acknowledged on its own before it is stored, fixed inserts of 1000 rows;
+- `postgres`: one INSERT and one commit per event into an indexed PostgreSQL table, what the log was before.
 
-    python benchmarks/sinker_throughput.py --events 60000 --rounds 3
+    python benchmarks/sinker_throughput.py --events 400000 --rounds 3
 
-Prints events per second (median and spread) and the ratios. Starts its own RabbitMQ and ClickHouse and removes them.
+Prints events per second (median and spread) and the ratios. Starts its own RabbitMQ, ClickHouse and PostgreSQL and
+removes them.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import queue
@@ -33,8 +36,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import pika
+import psycopg2
 
-from devstack.services import ClickHouseService, RabbitmqService
+from devstack.services import ClickHouseService, PostgresService, RabbitmqService
 from devstack.settings import StackSettings
 from event_sinker import schema, topology
 from event_sinker.events import EVENT_TYPES
@@ -46,8 +50,8 @@ EVENT = EVENT_TYPES["post_log"]
 BODY_BYTES = 500
 
 
-def body(number: int) -> bytes:
-    """One post_log event of exactly 500 bytes."""
+def body(number: int, **metrics: int) -> bytes:
+    """One post_log event of exactly 500 bytes; `metrics` are added to its own."""
     event = {
         "event_id": str(uuid.uuid4()),
         "source": "graphapi",
@@ -57,7 +61,7 @@ def body(number: int) -> bytes:
         "shortcode": f"C{number:010d}",
         "publish_time": "2026-01-05 08:00:00",
         "event_timestamp": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime()),
-        "metrics": {"likes": number, "comments": number % 97, "plays": number * 3, "engagement": 0.0345678},
+        "metrics": {"likes": number, "comments": number % 97, "plays": number * 3, "engagement": 0.0345678, **metrics},
         "dimensions": {"post_type": "reels", "caption": ""},
     }
     event["dimensions"]["caption"] = "x" * (BODY_BYTES - len(json.dumps(event)))
@@ -124,8 +128,44 @@ def replaced_design(settings: Settings, count: int) -> float:
     return time.perf_counter() - started
 
 
+def postgres_rows(settings: Settings, count: int) -> float:
+    """Every event is a row and a transaction of its own, acknowledged after its commit. Login in PG* variables."""
+    started = 0.0
+    with (
+        contextlib.closing(psycopg2.connect("")) as postgres,
+        pika.BlockingConnection(topology.connection_parameters(settings)) as connection,
+    ):
+        postgres.autocommit = True
+        cursor = postgres.cursor()
+        channel = connection.channel()
+        channel.basic_qos(prefetch_count=1000)
+        for seen, (method, _properties, message) in enumerate(channel.consume(EVENT.queue), start=1):
+            started = started or time.perf_counter()
+            event = json.loads(message)
+            values = [json.dumps(value) if isinstance(value, dict) else value for value in event.values()]
+            cursor.execute(
+                f"INSERT INTO post_log ({', '.join(event)}) VALUES ({', '.join(['%s'] * len(event))})",  # noqa: S608
+                values,
+            )
+            channel.basic_ack(method.delivery_tag)
+            if seen == count:
+                break
+        channel.cancel()
+    return time.perf_counter() - started
+
+
+POSTGRES_TABLE = """
+    CREATE TABLE post_log (
+        id bigserial PRIMARY KEY, event_id uuid, source text, platform text, profile_id text, handle text,
+        shortcode text, publish_time timestamp, event_timestamp timestamp, metrics jsonb, dimensions jsonb
+    );
+    CREATE INDEX ON post_log (platform, profile_id, shortcode, event_timestamp);
+"""
+PROGRAMS = {"pika": consume_only, "replaced": replaced_design, "postgres": postgres_rows}
+
+
 def run_sinker(settings: Settings, count: int, environment: dict[str, str]) -> tuple[float, int]:
-    """Seconds from the subscription to the last stored batch, and the number of inserts, by the sinker's own log."""
+    """Seconds from the connection to the last stored batch, and the number of inserts, by the sinker's own log."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "event_sinker", "run"],
@@ -168,6 +208,26 @@ def fill(settings: Settings, count: int) -> None:
     time.sleep(2)  # the broker's own work on the backlog is not the consumer's time
 
 
+def settings_of(rabbitmq: RabbitmqService, clickhouse: ClickHouseService, **changes: object) -> Settings:
+    """A sinker of one event type on these servers, otherwise with its defaults but for `changes`."""
+    parameters = rabbitmq.parameters()
+    endpoint = clickhouse.endpoint
+    values = {
+        "rabbitmq_host": parameters.host,
+        "rabbitmq_port": parameters.port,
+        "rabbitmq_user": parameters.credentials.username,
+        "rabbitmq_password": parameters.credentials.password,
+        "clickhouse_host": endpoint.host,
+        "clickhouse_http_port": endpoint.http_port,
+        "clickhouse_user": endpoint.user,
+        "clickhouse_password": endpoint.password,
+        "event_types": (EVENT.name,),
+        "batch_seconds": 2,
+        "http_port": 0,
+    }
+    return Settings(**(values | changes))
+
+
 def environment_of(settings: Settings) -> dict[str, str]:
     values = settings.model_dump(exclude_unset=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SINKER_")}
@@ -194,14 +254,13 @@ def children_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def measure(settings: Settings, count: int, rounds: int) -> None:
-    environment = environment_of(settings)
-    rates: dict[str, list[float]] = {"pika": [], "sinker": [], "replaced": []}
+def measure(settings: Settings, environment: dict[str, str], count: int, rounds: int) -> None:
+    rates: dict[str, list[float]] = {"pika": [], "sinker": [], "replaced": [], "postgres": []}
     cpu: dict[str, list[float]] = {name: [] for name in rates}
     for number in range(1, rounds + 1):
         inserts = 0
         for name in rates:
-            events = max(2000, count // 15) if name == "replaced" else count
+            events = max(2000, count // 40) if name in {"replaced", "postgres"} else count
             fill(settings, events)
             before = children_cpu()
             if name == "sinker":
@@ -222,43 +281,45 @@ def measure(settings: Settings, count: int, rounds: int) -> None:
         print(
             f"| {name} | {medians[name]:,.0f} | {min(values):,.0f} - {max(values):,.0f} | {ratio:.2f} | {micros:.0f} |"
         )
-    print(f"\nsinker / replaced design: {medians['sinker'] / medians['replaced']:.1f}")
+    for name in ("replaced", "postgres"):
+        print(f"\nsinker / {name}: {medians['sinker'] / medians[name]:.1f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=60_000, help="backlog per round")
+    parser.add_argument("--events", type=int, default=400_000, help="backlog per round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--port-base", type=int, default=24_000, help="ports of the servers that are started")
-    parser.add_argument("--program", choices=["pika", "replaced"], help=argparse.SUPPRESS)
+    parser.add_argument("--program", choices=list(PROGRAMS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.program:
-        program = consume_only if options.program == "pika" else replaced_design
-        print(program(Settings.load(), options.events))
+        print(PROGRAMS[options.program](Settings.load(), options.events))
         return
     with tempfile.TemporaryDirectory(prefix="stir-benchmark-") as home:
         stack = StackSettings(home=Path(home), port_base=options.port_base, ports={})
-        with RabbitmqService(stack) as rabbitmq, ClickHouseService(stack) as clickhouse:
-            parameters = rabbitmq.parameters()
-            endpoint = clickhouse.endpoint
-            settings = Settings(
-                rabbitmq_host=parameters.host,
-                rabbitmq_port=parameters.port,
-                rabbitmq_user=parameters.credentials.username,
-                rabbitmq_password=parameters.credentials.password,
-                clickhouse_host=endpoint.host,
-                clickhouse_http_port=endpoint.http_port,
-                clickhouse_user=endpoint.user,
-                clickhouse_password=endpoint.password,
-                event_types=(EVENT.name,),
-                batch_seconds=2,
-                http_port=0,
-            )
+        Path(home).chmod(0o711)  # PostgreSQL's user must get through
+        with (
+            RabbitmqService(stack) as rabbitmq,
+            ClickHouseService(stack) as clickhouse,
+            PostgresService(stack) as postgres,
+        ):
+            settings = settings_of(rabbitmq, clickhouse)
             with connect(settings) as client:
                 schema.apply(client, [EVENT], settings.clickhouse_database)
             with pika.BlockingConnection(topology.connection_parameters(settings)) as connection:
                 topology.declare(connection, [EVENT])
-            measure(settings, options.events, options.rounds)
+            with contextlib.closing(postgres.connection()) as connection, connection.cursor() as cursor:
+                cursor.execute(POSTGRES_TABLE)
+                connection.commit()
+                login = connection.get_dsn_parameters()
+            environment = environment_of(settings) | {
+                "PGHOST": login["host"],
+                "PGPORT": login["port"],
+                "PGUSER": login["user"],
+                "PGDATABASE": login["dbname"],
+                "PGPASSWORD": postgres.secrets.postgres_password,
+            }
+            measure(settings, environment, options.events, options.rounds)
 
 
 if __name__ == "__main__":

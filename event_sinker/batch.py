@@ -10,16 +10,28 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pika import BasicProperties
-from pika.spec import Basic
+
+# What a message takes beside its body until it is acknowledged: tag, properties, bookkeeping, and its row.
+_OVERHEAD_BYTES = 900
 
 
 class Message(NamedTuple):
     """A delivery that is not acknowledged yet; `received` is monotonic seconds."""
 
     body: bytes
-    method: Basic.Deliver
+    tag: int
+    redelivered: bool
     properties: BasicProperties
     received: float
+    exchange: str = ""
+    routing_key: str = ""
+    cost: int = 0
+
+
+def cost_of(body: bytes, properties: BasicProperties) -> int:
+    """Bytes of memory that a message takes: twice its body (the message and its row), its headers, the overhead."""
+    headers = properties.headers
+    return 2 * len(body) + _OVERHEAD_BYTES + (len(repr(headers)) if headers else 0)
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,15 @@ class RecentIds:
         self._young: set[str] = set()
         self._old: set[str] = set()
 
-    def __contains__(self, event_id: str) -> bool:
-        return event_id in self._young or event_id in self._old
+    def among(self, event_ids: set[str]) -> set[str]:
+        """Which of these ids were stored lately."""
+        return (event_ids & self._young) | (event_ids & self._old)
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
     def add(self, event_ids: Iterable[str]) -> None:
         self._young.update(event_ids)
+        self._young.discard("")  # events without an id are never the same
         if len(self._young) >= self._capacity:
             self._old, self._young = self._young, set()

@@ -20,6 +20,7 @@ from event_sinker.dead_letters import DeadLetter, DeadLetters
 from event_sinker.duplicates import RecentIds
 from event_sinker.events import EventType
 from event_sinker.parse import Limits, Parser, Poison, Reason, Row
+from event_sinker.poison_limit import PoisonLimit
 from event_sinker.settings import Settings
 from event_sinker.writer import Writer
 
@@ -28,17 +29,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the messages of one batch; the three numbers sum up to the messages."""
+    """What became of the messages of one batch; the three add up to the messages."""
 
-    inserted: int
+    stored: list[Message]
     duplicates: int
-    dead: int
+    dead: list[DeadLetter]
+    oldest: int = 0  # event time of the oldest stored row, epoch seconds
 
 
 class Flusher:
-    """Writes the batches of one event type, one at a time."""
+    """Writes the batches of one consumer, one at a time. `recent` may be shared by the consumers of a process."""
 
-    def __init__(self, event: EventType, settings: Settings) -> None:
+    def __init__(self, event: EventType, settings: Settings, recent: RecentIds | None = None) -> None:
         limits = Limits(
             max_bytes=settings.max_message_bytes,
             min_event_time=int(settings.min_event_time.timestamp()),
@@ -48,12 +50,15 @@ class Flusher:
         self.writer = Writer(event, settings)
         self._parser = Parser(event, limits)
         self._dead_letters = DeadLetters(event, settings)
-        self._recent = RecentIds(settings.recent_ids)
+        self._limit = PoisonLimit(
+            event.queue, settings.poison_max_consecutive, settings.poison_max_ratio, settings.poison_window
+        )
+        self._recent = RecentIds(settings.recent_ids) if recent is None else recent
         self._id_index = event.column_names.index(event.id_column)
         self._time_index = event.column_names.index(event.time_column)
 
     def flush(self, messages: Sequence[Message], lost: threading.Event) -> Outcome:
-        """Store a batch. `lost` is set by the consumer when the messages went back to RabbitMQ.
+        """Store a batch and move what cannot be stored. `lost` is set when the messages went back to RabbitMQ.
 
         Raises:
             Abandoned: they did, and there was still something to do.
@@ -61,77 +66,110 @@ class Flusher:
         """
         started = time.monotonic()
         batch_id = token_hex(8)
-        rows, owners, dead = self._parse(messages, batch_id)
-        rows, owners = self._without_stored(rows, owners, lost)
-        if rows:
-            refused = self.writer.write(batch_id, rows, lost)
-            dead += [DeadLetter(owners[index], Poison(Reason.REFUSED, reason)) for index, reason in refused]
-            refused_indexes = {index for index, _ in refused}
-            stored = [index for index in range(len(rows)) if index not in refused_indexes]
-            self._recent.add(rows[index][self._id_index] for index in stored)
-        else:
-            stored = []
-        if dead:
-            self._dead_letters.publish(dead, lost)
-        outcome = Outcome(len(stored), len(messages) - len(stored) - len(dead), len(dead))
+        outcome = self.store(messages, batch_id, lost)
+        poison = self._require_limits(messages, outcome.dead)
+        if outcome.dead:
+            self._dead_letters.publish(outcome.dead, lost)
+        self._limit.record(poison)
         self._report(batch_id, messages, outcome, started)
-        if stored:
-            oldest = min(rows[index][self._time_index] for index in stored)
-            metrics.EVENT_LAG.labels(self.event.queue).observe(max(0.0, time.time() - oldest))
-            metrics.INSERTED_BYTES.labels(self.event.queue).inc(sum(len(owners[index].body) for index in stored))
         return outcome
 
+    def store(
+        self, messages: Sequence[Message], batch_id: str, lost: threading.Event, suspect: bool = False
+    ) -> Outcome:
+        """Store a batch; what cannot be stored is returned. `suspect`: any of them may be stored already.
+
+        Raises:
+            Abandoned, SinkerError: as `flush`.
+        """
+        rows, owners, dead = self._parse(messages, batch_id)
+        if dead and not suspect:
+            self._require_limits(messages, dead)
+        rows, owners = self._distinct(rows, owners)
+        rows, owners = self._without_stored(rows, owners, lost, suspect)
+        if rows:
+            refused = dict(self.writer.write(batch_id, rows, lost))
+            if refused:
+                dead += [DeadLetter(owners[at], Poison(Reason.REFUSED, reason)) for at, reason in refused.items()]
+                rows = [row for at, row in enumerate(rows) if at not in refused]
+                owners = [owner for at, owner in enumerate(owners) if at not in refused]
+            self._recent.add(row[self._id_index] for row in rows)
+        oldest = min((row[self._time_index] for row in rows), default=0)
+        return Outcome(owners, len(messages) - len(owners) - len(dead), dead, oldest)
+
+    def _require_limits(self, messages: Sequence[Message], dead: Sequence[DeadLetter]) -> list[bool]:
+        tags = {letter.message.tag for letter in dead}
+        poison = [message.tag in tags for message in messages]
+        example = f"{dead[-1].poison.reason.value}: {dead[-1].poison.detail}" if dead else ""
+        self._limit.require(poison, example)
+        return poison
+
     def _parse(self, messages: Sequence[Message], batch_id: str) -> tuple[list[Row], list[Message], list[DeadLetter]]:
-        """Rows of a batch without those whose id came twice in it or was stored lately, and the poison."""
+        """Rows with the messages that they come from, and the poison."""
         now = int(time.time())
         rows: list[Row] = []
         owners: list[Message] = []
         dead: list[DeadLetter] = []
-        seen: set[str] = set()
         for message in messages:
             try:
-                row = self._parser.row(message.body, now, batch_id)
+                rows.append(self._parser.row(message.body, now, batch_id))
             except Poison as poison:
                 dead.append(DeadLetter(message, poison))
-                continue
-            event_id = row[self._id_index]
-            if event_id in seen or event_id in self._recent:
-                continue
-            seen.add(event_id)
-            rows.append(row)
-            owners.append(message)
+            else:
+                owners.append(message)
         return rows, owners, dead
 
+    def _distinct(self, rows: list[Row], owners: list[Message]) -> tuple[list[Row], list[Message]]:
+        """Drop rows whose id came before in this batch or was stored lately. Rows without an id all stay."""
+        ids = {row[self._id_index] for row in rows}
+        seen = self._recent.among(ids)
+        if len(ids) == len(rows) and not seen:
+            return rows, owners
+        keep = []
+        for at, row in enumerate(rows):
+            event_id = row[self._id_index]
+            if not event_id or event_id not in seen:
+                keep.append(at)
+                seen.add(event_id)
+        return [rows[at] for at in keep], [owners[at] for at in keep]
+
     def _without_stored(
-        self, rows: list[Row], owners: list[Message], lost: threading.Event
+        self, rows: list[Row], owners: list[Message], lost: threading.Event, suspect: bool
     ) -> tuple[list[Row], list[Message]]:
         """Drop what another process (or an earlier life of this one) stored before its acknowledgement could arrive."""
-        suspects = [index for index, message in enumerate(owners) if message.method.redelivered]
+        suspects = [
+            at for at, message in enumerate(owners) if (suspect or message.redelivered) and rows[at][self._id_index]
+        ]
         if not suspects:
             return rows, owners
         metrics.REDELIVERED.labels(self.event.queue).inc(len(suspects))
-        received = max(owners[index].received for index in suspects)
-        known = self.writer.stored_ids([rows[index] for index in suspects], received, lost)
-        keep = [index for index, row in enumerate(rows) if row[self._id_index] not in known]
-        return [rows[index] for index in keep], [owners[index] for index in keep]
+        received = max(owners[at].received for at in suspects)
+        known = self.writer.stored_ids([rows[at] for at in suspects], received, lost)
+        keep = [at for at, row in enumerate(rows) if row[self._id_index] not in known]
+        return [rows[at] for at in keep], [owners[at] for at in keep]
 
     def _report(self, batch_id: str, messages: Sequence[Message], outcome: Outcome, started: float) -> None:
         seconds = time.monotonic() - started
         queue = self.event.queue
-        metrics.INSERTED_ROWS.labels(queue).inc(outcome.inserted)
+        received = sum(len(message.body) for message in messages)
+        left_out = sum(len(letter.message.body) for letter in outcome.dead) if outcome.dead else 0
+        metrics.INSERTED_ROWS.labels(queue).inc(len(outcome.stored))
         metrics.DUPLICATES.labels(queue).inc(outcome.duplicates)
         metrics.FLUSH_SECONDS.labels(queue).observe(seconds)
         metrics.BATCH_ROWS.labels(queue).observe(len(messages))
+        metrics.STORED_BYTES.labels(queue).inc(received - left_out)
+        if outcome.stored:
+            metrics.EVENT_LAG.labels(queue).observe(max(0.0, time.time() - outcome.oldest))
         log.info(
             "batch stored",
             extra={
                 "queue": queue,
                 "table": self.event.table,
                 "batch_id": batch_id,
-                "rows": outcome.inserted,
+                "rows": len(outcome.stored),
                 "duplicates": outcome.duplicates,
-                "dead": outcome.dead,
-                "bytes": sum(len(message.body) for message in messages),
+                "dead": len(outcome.dead),
+                "bytes": received,
                 "ms": round(1000 * seconds),
             },
         )

@@ -31,11 +31,16 @@ class Health:
         return seconds < _STALLED_SECONDS, {"loop_turned_seconds_ago": round(seconds, 3)}
 
     def ready(self) -> tuple[bool, dict[str, object]]:
-        subscribed = {consumer.event.queue: consumer.subscribed for consumer in self._service.consumers}
-        stores = {consumer.event.queue: consumer.flusher.writer.takes_rows for consumer in self._service.consumers}
+        consumers = self._service.consumers
+        subscribed = {consumer.event.queue: True for consumer in consumers}
+        stores = dict(subscribed)
+        for consumer in consumers:
+            subscribed[consumer.event.queue] &= consumer.subscribed
+            stores[consumer.event.queue] &= consumer.flusher.writer.takes_rows
+        stopped = {consumer.event.queue: str(consumer.stopped) for consumer in consumers if consumer.stopped}
         clickhouse = self._clickhouse()
-        ready = all(subscribed.values()) and all(stores.values()) and clickhouse
-        return ready, {"subscribed": subscribed, "stores": stores, "clickhouse": clickhouse}
+        ready = all(subscribed.values()) and all(stores.values()) and clickhouse and not stopped
+        return ready, {"subscribed": subscribed, "stores": stores, "clickhouse": clickhouse, "stopped": stopped}
 
     def _clickhouse(self) -> bool:
         with self._lock:

@@ -28,12 +28,13 @@ CONSUMED = _counter("messages_consumed_total", "Messages delivered by RabbitMQ, 
 REDELIVERED = _counter("messages_redelivered_total", "Messages that RabbitMQ flagged as delivered before")
 ACKNOWLEDGED = _counter("messages_acknowledged_total", "Messages acknowledged: stored, found stored, or dead-lettered")
 INSERTED_ROWS = _counter("rows_inserted_total", "Rows that ClickHouse confirmed")
-INSERTED_BYTES = _counter("bytes_inserted_total", "Message bytes of the rows that ClickHouse confirmed")
+STORED_BYTES = _counter("bytes_stored_total", "Message bytes of what is stored")
 DUPLICATES = _counter("duplicates_dropped_total", "Messages dropped because their event id is stored already")
 DEAD = _counter("dead_letters_total", "Messages moved to the dead-letter queue", ["queue", "reason"])
 RETRIES = _counter("retries_total", "Attempts that failed and were repeated", ["queue", "target", "code"])
 BISECTIONS = _counter("bisections_total", "Blocks that were halved to find a row that ClickHouse refuses")
 ABANDONED = _counter("batches_abandoned_total", "Batches given up because their messages went back to RabbitMQ")
+PAUSES = _counter("pauses_total", "Times that a queue was left for a while because the memory limit was reached")
 FLUSH_SECONDS = _histogram("flush_seconds", "From taking a batch to its last confirmation", _SECONDS)
 BATCH_ROWS = _histogram("batch_rows", "Messages per batch", _ROWS)
 EVENT_LAG = _histogram("event_lag_seconds", "From event time to stored row, oldest event of each batch", _LAG)
@@ -41,6 +42,7 @@ BUFFER_ROWS = _gauge("buffer_rows", "Messages waiting for the next batch")
 BUFFER_BYTES = _gauge("buffer_bytes", "Bytes of the messages waiting for the next batch")
 BUFFER_AGE = _gauge("buffer_age_seconds", "Age of the oldest waiting message")
 IN_FLIGHT_ROWS = _gauge("in_flight_rows", "Messages in the batch being written")
+STOPPED = _gauge("stopped", "1 when the queue is no longer served and a person must act; the log says why")
 CONNECTED = _gauge("rabbitmq_connected", "1 while subscribed to all queues", [])
 RECONNECTS = _counter("rabbitmq_reconnects_total", "Connections to RabbitMQ that were lost or refused", [])
 
@@ -52,11 +54,20 @@ def exists_for(queue: str) -> None:
         REDELIVERED,
         ACKNOWLEDGED,
         INSERTED_ROWS,
-        INSERTED_BYTES,
+        STORED_BYTES,
         DUPLICATES,
         BISECTIONS,
         ABANDONED,
+        PAUSES,
     ):
         metric.labels(queue)
-    for gauge in (BUFFER_ROWS, BUFFER_BYTES, BUFFER_AGE, IN_FLIGHT_ROWS):
+    for gauge in (BUFFER_ROWS, BUFFER_BYTES, BUFFER_AGE, IN_FLIGHT_ROWS, STOPPED):
         gauge.labels(queue).set(0)
+
+
+def set_waiting(queue: str, consumers: list[tuple[int, int, float, int]]) -> None:
+    """Refresh the gauges of a queue: (rows, bytes, age, rows in flight) of each of its consumers."""
+    BUFFER_ROWS.labels(queue).set(sum(waiting[0] for waiting in consumers))
+    BUFFER_BYTES.labels(queue).set(sum(waiting[1] for waiting in consumers))
+    BUFFER_AGE.labels(queue).set(max(waiting[2] for waiting in consumers))
+    IN_FLIGHT_ROWS.labels(queue).set(sum(waiting[3] for waiting in consumers))

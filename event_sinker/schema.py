@@ -28,11 +28,12 @@ def create_database(database: str, cluster: str = "") -> str:
 def create_table(event: EventType, database: str, cluster: str = "") -> str:
     """CREATE TABLE of one event type. With a cluster: ON CLUSTER and a replicated engine."""
     columns = ",\n".join(f"    `{column.name}` {column.type} CODEC({column.codec})" for column in event.columns)
-    engine = "ReplicatedMergeTree" if cluster else "MergeTree"
+    engine = f"Replicated{event.engine}" if cluster else event.engine
+    partition = f"PARTITION BY {event.partition_by}\n" if event.partition_by else ""
     settings = ", ".join(f"{name} = {value}" for name, value in _settings(cluster).items())
     return (
         f"CREATE TABLE IF NOT EXISTS `{database}`.`{event.table}`{_on(cluster)}\n(\n{columns}\n)\n"
-        f"ENGINE = {engine}\nPARTITION BY {event.partition_by}\nORDER BY ({', '.join(event.order_by)})\n"
+        f"ENGINE = {engine}\n{partition}ORDER BY ({', '.join(event.order_by)})\n"
         f"SETTINGS {settings}"
     )
 

@@ -1,4 +1,4 @@
-"""The process: one I/O loop, one connection, one consumer per queue; connects, reconnects, drains, ends."""
+"""The process: one I/O loop, one connection, its consumers; connects, reconnects, drains, ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pika.adapters.select_connection import IOLoop
 from pika.exceptions import AMQPError
 
 from event_sinker import metrics, topology
+from event_sinker.budget import MemoryBudget
 from event_sinker.consumer import QueueConsumer
+from event_sinker.duplicates import RecentIds
 from event_sinker.errors import SinkerError
 from event_sinker.settings import Settings
 
@@ -39,10 +41,17 @@ class Service:
         self._failures = 0
         self._draining = False
         self._closing = False
-        self.consumers = [
-            QueueConsumer(event, settings, self._loop, self._lost, self._fatal, self._check_drained)
-            for event in settings.served()
-        ]
+        self.events = settings.served()
+        count = sum(settings.consumers(event) for event in self.events)
+        budget = MemoryBudget(settings.memory_bytes, count)
+        self.consumers: list[QueueConsumer] = []
+        for event in self.events:
+            metrics.exists_for(event.queue)
+            recent = RecentIds(settings.recent_ids)
+            self.consumers += [
+                QueueConsumer(event, settings, self._loop, self, budget, recent)
+                for _ in range(settings.consumers(event))
+            ]
 
     def run(self) -> int:
         """Serve; returns the exit code."""
@@ -68,7 +77,7 @@ class Service:
         try:
             # Declaring is a sequence of questions and answers: clearest over a blocking connection of its own.
             with pika.BlockingConnection(parameters) as connection:
-                topology.declare(connection, self.settings.served())
+                topology.declare(connection, self.events)
         except SinkerError as error:
             self._fatal(error)
         except (AMQPError, OSError) as error:
@@ -83,13 +92,13 @@ class Service:
             )
 
     def _opened(self, connection: pika.SelectConnection) -> None:
-        log.info("connected to RabbitMQ", extra={"queues": [consumer.event.queue for consumer in self.consumers]})
+        log.info("connected to RabbitMQ", extra={"queues": [event.queue for event in self.events]})
         self._failures = 0
         metrics.CONNECTED.set(1)
         for consumer in self.consumers:
             consumer.open(connection)
 
-    def _lost(self, reason: str) -> None:
+    def subscription_lost(self, reason: str) -> None:
         """A channel or queue went away: start over with a new connection, which declares and subscribes everything."""
         if self._connection and self._connection.is_open and not self._closing:
             log.warning("subscription lost", extra={"reason": reason})
@@ -120,6 +129,9 @@ class Service:
         self.alive_at = now = time.monotonic()
         for consumer in self.consumers:
             consumer.tick(now)
+        for event in self.events:
+            mine = [consumer.waiting for consumer in self.consumers if consumer.event is event]
+            metrics.set_waiting(event.queue, mine)
         self._loop.call_later(_TICK_SECONDS, self._tick)
 
     # --- the end ------------------------------------------------------------------------------------------------------
@@ -136,15 +148,26 @@ class Service:
         self._loop.call_later(self.settings.shutdown_grace_seconds, self._grace_over)
         for consumer in self.consumers:
             consumer.drain()
-        self._check_drained()
+        self.consumer_idle()
 
     def _grace_over(self) -> None:
         log.warning("grace period over: messages that are not stored return to RabbitMQ")
         self._close()
 
-    def _check_drained(self) -> None:
+    def consumer_idle(self) -> None:
+        """When draining, the process ends once no consumer holds anything."""
         if self._draining and all(consumer.idle for consumer in self.consumers):
             self._close()
+
+    def consumer_stopped(self) -> None:
+        """A consumer gave up. The others go on; without any the process ends."""
+        if all(consumer.stopped for consumer in self.consumers):
+            self.exit_code = EXIT_FATAL
+            self._close()
+
+    def failed(self, error: BaseException) -> None:
+        """A bug."""
+        self._fatal(error)
 
     def _fatal(self, error: BaseException) -> None:
         if isinstance(error, SinkerError):

@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     event_types: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="comma-separated event types to serve; empty = all"
     )
-    batch_rows: Count = Field(1000, description="flush when this many messages wait")
+    batch_rows: Count | None = Field(None, description="flush when this many messages wait; unset = 1000")
     batch_bytes: Count = Field(8 << 20, description="flush when their bodies together reach this size")
     batch_seconds: Seconds | None = Field(
         None, description="flush when the oldest message waits this long; unset = 60 to 300 by event type"
@@ -67,12 +67,19 @@ class Settings(BaseSettings):
         1.0, description="the rows and bytes triggers wait for this pause between two inserts of a table"
     )
     batch_max_rows: Count = Field(10_000, description="a batch that grew to this size is inserted at once")
-    batch_max_bytes: Count = Field(32 << 20, description="the same, in bytes of message bodies")
+    batch_max_bytes: Count = Field(16 << 20, description="the same, in bytes of message bodies")
     prefetch: Annotated[int, Field(gt=0, le=65535)] = Field(
-        20_000, description="messages held un-acknowledged per queue; bounds the memory"
+        20_000, description="messages held un-acknowledged per consumer, as far as the memory goes"
+    )
+    memory_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
+        80 << 20, description="memory for the messages of all queues; when it is full, RabbitMQ keeps the rest"
+    )
+    consumers_by_type: dict[str, Count] = Field(
+        default_factory=dict,
+        description='consumers of single event types in this process, as JSON: {"post_log": 2}; else 1 each',
     )
     recent_ids: Annotated[int, Field(ge=0)] = Field(
-        50_000, description="ids of stored events remembered per queue, against repeated deliveries"
+        20_000, description="ids of stored events remembered per queue, against repeated deliveries"
     )
 
     max_message_bytes: Count = Field(1 << 20, description="a larger message goes to the dead-letter queue")
@@ -83,17 +90,27 @@ class Settings(BaseSettings):
         86_400, description="an event_timestamp further ahead of the clock goes to the dead-letter queue"
     )
 
+    poison_max_consecutive: Annotated[int, Field(ge=0)] = Field(
+        1000, description="a queue with more messages in a row that cannot be stored is no longer served; 0 = no limit"
+    )
+    poison_max_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="the same for this part of the last messages; 0 = no limit"
+    )
+    poison_window: Count = Field(2000, description="number of last messages over which that part is taken")
+
     shutdown_grace_seconds: Seconds = Field(25, description="time to drain after SIGTERM")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="of the JSON log on stderr")
 
     @classmethod
-    def load(cls) -> Self:
+    def load(cls, **changes: object) -> Self:
         """Settings from the environment and, when SINKER_SECRETS_DIR names a folder, from files in it.
+
+        `changes`, by name, take precedence.
 
         Raises:
             pydantic.ValidationError: a value is missing its type or its range.
         """
-        return cls(_secrets_dir=os.environ.get("SINKER_SECRETS_DIR"))
+        return cls(_secrets_dir=os.environ.get("SINKER_SECRETS_DIR"), **changes)
 
     @field_validator("event_types", mode="before")
     @classmethod
@@ -107,14 +124,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        unknown = {*self.event_types, *self.batch_seconds_by_type} - EVENT_TYPES.keys()
+        unknown = {*self.event_types, *self.batch_seconds_by_type, *self.consumers_by_type} - EVENT_TYPES.keys()
         if unknown:
             raise ValueError(f"unknown event type {sorted(unknown)}; known: {', '.join(EVENT_TYPES)}")
         if self.clickhouse_compression not in {"lz4", "zstd", "none"}:
             raise ValueError("clickhouse_compression is lz4, zstd or none")
-        if self.prefetch < 2 * self.batch_rows:
+        rows = max(self.rows(event) for event in self.served())
+        if self.prefetch < 2 * rows:
             raise ValueError(
-                f"prefetch ({self.prefetch}) must be at least twice batch_rows ({self.batch_rows}): "
+                f"prefetch ({self.prefetch}) must be at least twice batch_rows ({rows}): "
                 "RabbitMQ stops sending at the prefetch, so a smaller one leaves nothing to grow while an insert runs"
             )
         return self
@@ -122,6 +140,14 @@ class Settings(BaseSettings):
     def served(self) -> list[EventType]:
         """The event types that this process serves."""
         return [EVENT_TYPES[name] for name in self.event_types] or list(EVENT_TYPES.values())
+
+    def rows(self, event: EventType) -> int:
+        """Rows trigger of one event type."""
+        return self.batch_rows or event.batch_rows
+
+    def consumers(self, event: EventType) -> int:
+        """Consumers of one event type in this process."""
+        return self.consumers_by_type.get(event.name) or event.consumers
 
     def seconds(self, event: EventType) -> float:
         """Time trigger of one event type."""

@@ -52,60 +52,65 @@ def declare(connection: pika.BlockingConnection, events: Iterable[EventType]) ->
     """Declare everything that the events need.
 
     Raises:
-        SinkerError: a queue or exchange of that name exists with other arguments; the text says how to migrate.
+        SinkerError: queues or the dead-letter exchange exist with other arguments; the text names all of them and says
+            how to migrate.
     """
+    conflicts: list[str] = []
     _declare(
         connection,
-        f"exchange {DEAD_EXCHANGE}",
+        conflicts,
+        DEAD_EXCHANGE,
         lambda channel: channel.exchange_declare(DEAD_EXCHANGE, "direct", durable=True),
     )
     for event in events:
-        _declare(
-            connection,
-            f"exchange {event.exchange}",
-            lambda channel, event=event: channel.exchange_declare(event.exchange, "direct", durable=True),
-        )
-        _declare(
-            connection,
-            f"queue {event.dead_queue}",
-            lambda channel, event=event: channel.queue_declare(
-                event.dead_queue, durable=True, arguments=DEAD_QUEUE_ARGUMENTS
-            ),
-        )
-        _declare(
-            connection,
-            f"queue {event.queue}",
-            lambda channel, event=event: channel.queue_declare(
-                event.queue, durable=True, arguments=queue_arguments(event)
-            ),
-        )
-        with connection.channel() as channel:
-            channel.queue_bind(event.dead_queue, DEAD_EXCHANGE, event.queue)
-            channel.queue_bind(event.queue, event.exchange, event.routing_key)
+        _require_exchange(connection, event.exchange)
+        for queue, arguments in ((event.dead_queue, DEAD_QUEUE_ARGUMENTS), (event.queue, queue_arguments(event))):
+            _declare(
+                connection,
+                conflicts,
+                queue,
+                lambda channel, queue=queue, arguments=arguments: channel.queue_declare(
+                    queue, durable=True, arguments=arguments
+                ),
+            )
+        if not conflicts:
+            with connection.channel() as channel:
+                channel.queue_bind(event.dead_queue, DEAD_EXCHANGE, event.queue)
+                channel.queue_bind(event.queue, event.exchange, event.routing_key)
+    if conflicts:
+        raise SinkerError(f"RabbitMQ has with other arguments: {'; '.join(conflicts)}. {_MIGRATION}")
 
 
-def _declare(connection: pika.BlockingConnection, what: str, declaration) -> None:
+def _require_exchange(connection: pika.BlockingConnection, name: str) -> None:
+    """Exchanges belong to the publishers: one that exists is taken as it is, whatever its type and arguments."""
+    channel = connection.channel()
+    try:
+        channel.exchange_declare(name, passive=True)
+    except ChannelClosedByBroker as error:
+        if error.reply_code != 404:  # NOT_FOUND
+            raise
+        channel = connection.channel()
+        channel.exchange_declare(name, "direct", durable=True)
+    channel.close()
+
+
+def _declare(connection: pika.BlockingConnection, conflicts: list[str], name: str, declaration) -> None:
     channel: BlockingChannel = connection.channel()
     try:
         declaration(channel)
     except ChannelClosedByBroker as error:
         if error.reply_code != 406:  # PRECONDITION_FAILED
             raise
-        raise SinkerError(f"{what} exists with other arguments ({error.reply_text}). {_migration(what)}") from None
-    channel.close()
+        conflicts.append(f"{name} ({error.reply_text})")
+    else:
+        channel.close()
 
 
-def _migration(what: str) -> str:
-    kind, name = what.split(" ", 1)
-    if kind == "exchange":
-        return (
-            f"Stop its users, delete {name} and start the sinker, "
-            "which declares it as a durable direct exchange and binds its queues."
-        )
-    return (
-        "RabbitMQ cannot change a queue in place. To migrate without loss: "
-        f"1. bind a temporary durable queue to the exchange and routing key of {name}, then unbind {name}; "
-        f"2. let the old consumer of {name}, or a shovel into the temporary queue, empty it; "
-        f"3. delete {name} and start the sinker, which declares it as a quorum queue; "
-        f"4. shovel the temporary queue into {name} and delete it."
-    )
+_MIGRATION = (
+    "It cannot change a queue in place. To migrate each of them without loss: "
+    "1. bind a temporary durable queue to its exchange and routing key, then unbind the queue; "
+    "2. let its old consumer, or a shovel into the temporary queue, empty it; "
+    "3. delete it and start the sinker, which declares it as a quorum queue; "
+    "4. shovel the temporary queue into it and delete that one. "
+    "Until then, SINKER_EVENT_TYPES can name the event types that are ready"
+)

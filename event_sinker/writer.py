@@ -143,7 +143,7 @@ class Writer:
     def _require_all(self, rows: Sequence[Row], written: int) -> None:
         """A server that reports another number of rows than it was sent is not believed before the ids are found."""
         id_index = self.event.column_names.index(self.event.id_column)
-        missing = {row[id_index] for row in rows} - self._stored_ids(rows)
+        missing = {row[id_index] for row in rows} - (self._stored_ids(rows) - {""})
         if missing:
             raise SinkerError(
                 f"{self._table}: ClickHouse confirmed an insert of {len(rows)} rows as {written}, and {len(missing)} "
@@ -188,11 +188,12 @@ class Writer:
     def _select_ids(self, rows: Sequence[Row]) -> set[str]:
         # The sort key finds the few granules to read; the id alone would read every id of the month.
         names = self.event.column_names
-        key_indexes = [names.index(name) for name in self.event.order_by]
-        id_index = names.index(self.event.id_column)
+        id_column, order_by = self.event.id_column, self.event.order_by
+        key_indexes = [names.index(name) for name in order_by]
+        id_index = names.index(id_column)
+        keys = f"({', '.join(order_by)}) IN %(keys)s AND " if order_by != (id_column,) else ""
         result = self._connected().query(
-            f"SELECT {self.event.id_column} FROM {self._table} "  # noqa: S608
-            f"WHERE ({', '.join(self.event.order_by)}) IN %(keys)s AND {self.event.id_column} IN %(ids)s",
+            f"SELECT {id_column} FROM {self._table} WHERE {keys}{id_column} IN %(ids)s",  # noqa: S608
             {
                 "keys": tuple({tuple(row[index] for index in key_indexes) for row in rows}),
                 "ids": tuple({row[id_index] for row in rows}),

@@ -6,7 +6,6 @@ import pika
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pika.spec import Basic
 
 from event_sinker.batch import Buffer, Message, Triggers
 
@@ -19,7 +18,7 @@ def triggers(**changes: float) -> Triggers:
 
 
 def message(now: float, size: int = 10, tag: int = 1) -> Message:
-    return Message(b"x" * size, Basic.Deliver(delivery_tag=tag), pika.BasicProperties(), now)
+    return Message(b"x" * size, tag, False, pika.BasicProperties(), now)
 
 
 def filled(count: int, now: float = 0.0, size: int = 10, **changes: float) -> Buffer:
@@ -92,6 +91,6 @@ def test_batches_are_the_messages_in_order(sizes: list[int]) -> None:
         batch = buffer.take(now=0)
         assert 1 <= len(batch) <= 50
         assert len(batch) == 1 or sum(len(each.body) for each in batch) <= 5000
-        tags += [each.method.delivery_tag for each in batch]
+        tags += [each.tag for each in batch]
     assert tags == list(range(len(sizes)))
     assert buffer.bytes == 0

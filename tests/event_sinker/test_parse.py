@@ -9,12 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_sinker.events import EVENT_TYPES
+from event_sinker.events import EVENT_TYPES, Rule
 from event_sinker.parse import Limits, Parser, Poison, Reason
+from tests.event_sinker.sample_events import sample_event
 
 pytestmark = pytest.mark.unit
 
 NOW = int(datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp())
+AGENT = (
+    "Mozilla/5.0 (Linux; U; Android 13; en-US; Pixel 7) AppleWebKit/537.36 "
+    "(KHTML, like Gecko) Chrome/116.0.0.0 Mobile Safari/537.36"
+)
 
 PROFILE = {
     "event_id": "6f9619ff-8b86-4d01-b42d-00c04fc964ff",
@@ -41,13 +46,41 @@ SCRAPE = {
     "event_timestamp": "2026-03-01 10:15:30",
     "retry_count": 1,
 }
-VALID = {"profile_log": PROFILE, "post_log": POST, "scrape_request_log": SCRAPE}
+VALID = {name: sample_event(name) for name in EVENT_TYPES} | {
+    "profile_log": PROFILE,
+    "post_log": POST,
+    "scrape_request_log": SCRAPE,
+}
+
+
+RANGES = {
+    "DateTime": (0, (1 << 32) - 1),
+    "UInt64": (0, (1 << 64) - 1),
+    "Int32": (-(1 << 31), (1 << 31) - 1),
+    "UInt8": (0, 255),
+    "Float64": (-1.8e308, 1.8e308),
+}
 
 
 def parse(event_type: str, body: bytes | dict, **limits: int) -> dict[str, object]:
     event = EVENT_TYPES[event_type]
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return dict(zip(event.column_names, Parser(event, Limits(**limits)).row(data, NOW, "batch"), strict=True))
+
+
+def assert_types(event_type: str, row: dict[str, object]) -> None:
+    """Every value is one that the column's ClickHouse type can hold."""
+    for column in EVENT_TYPES[event_type].columns:
+        value = row[column.name]
+        if value is None:
+            assert column.type.startswith("Nullable")
+        elif "String" in column.type:
+            assert isinstance(value, str)
+            value.encode()
+        else:
+            assert type(value) is (float if column.type == "Float64" else int)
+            low, high = RANGES[column.type.removeprefix("Nullable(").removesuffix(")")]
+            assert low <= value <= high
 
 
 def poison(event_type: str, body: bytes | dict, **limits: int) -> Poison:
@@ -177,10 +210,22 @@ def test_retry_count_may_be_absent() -> None:
 
 
 @pytest.mark.parametrize("event_type", VALID)
+def test_every_type_becomes_a_row(event_type: str) -> None:
+    """Of the right types, with the payload's own values where the column is plain text."""
+    body = VALID[event_type]
+    row = parse(event_type, body, max_future=10**9)
+    assert_types(event_type, row)
+    for column in EVENT_TYPES[event_type].columns:
+        sent = body.get(column.payload_keys[0])
+        if column.rule in {Rule.ID, Rule.TEXT} and isinstance(sent, str):
+            assert row[column.name] == sent
+
+
+@pytest.mark.parametrize("event_type", VALID)
 def test_every_required_key_is_missed(event_type: str) -> None:
     for column in EVENT_TYPES[event_type].columns:
         if column.from_payload and column.required:
-            body = {key: value for key, value in VALID[event_type].items() if key != column.name}
+            body = {key: value for key, value in VALID[event_type].items() if key not in column.payload_keys}
             found = poison(event_type, body)
             assert (found.reason, found.column) == (Reason.MISSING_KEY, column.name)
 
@@ -246,19 +291,11 @@ def test_any_payload_is_a_row_or_a_reason(event_type: str, changes: st.DataObjec
         else:
             body.pop(key, None)
     try:
-        row = parse(event_type, json.dumps(body).encode())
+        row = parse(event_type, json.dumps(body).encode(), max_future=10**9)
     except Poison as found:
         assert found.detail and isinstance(found.reason, Reason)
         return
-    for column in EVENT_TYPES[event_type].columns:
-        value = row[column.name]
-        if value is None:
-            assert column.type.startswith("Nullable")
-        elif "String" in column.type:
-            assert isinstance(value, str)
-            value.encode()
-        else:
-            assert type(value) is int
+    assert_types(event_type, row)
 
 
 @settings(max_examples=300, deadline=None)
@@ -275,3 +312,113 @@ def test_objects_come_back_equal(metrics: dict[str, object]) -> None:
     stored = parse("profile_log", PROFILE | {"metrics": metrics})["metrics"]
     clean = json.loads(json.dumps(metrics).encode().decode())
     assert json.loads(stored) == clean
+
+
+def test_numeric_ids_of_followers_and_commenters_survive() -> None:
+    """The old parser stored a JSON number in a text column as empty."""
+    for event_type, key in (
+        ("profile_relationship_log", "source_profile_id"),
+        ("post_activity_log", "actor_profile_id"),
+    ):
+        body = sample_event(event_type, **{key: 17841400000000001}, event_timestamp="2026-03-01 10:15:30")
+        assert parse(event_type, body | {"publish_time": None})[key] == "17841400000000001"
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [(0.93, 0.93), (1, 1.0), ("0.5", 0.5), ("-1e-3", -0.001), (0.1234567890123456789, 0.12345678901234568)],
+)
+def test_a_score_is_a_number_or_its_text(sent: object, stored: float) -> None:
+    """The table declares a float, the old schema text; text made the old parser panic."""
+    body = sample_event("sentiment_log", score=sent, event_timestamp="2026-03-01 10:15:30")
+    assert parse("sentiment_log", body)["score"] == stored
+
+
+@pytest.mark.parametrize("sent", [None, "", "nan", "high", "1e999", True, [1]])
+def test_what_is_no_score_is_poison(sent: object) -> None:
+    body = sample_event("sentiment_log", score=sent, event_timestamp="2026-03-01 10:15:30")
+    assert poison("sentiment_log", body).column == "score"
+
+
+def test_likes_have_no_publish_time() -> None:
+    """Not 1970."""
+    body = sample_event("post_activity_log", publish_time=None, event_timestamp="2026-03-01 10:15:30")
+    assert parse("post_activity_log", body)["publish_time"] is None
+
+
+TRACE = sample_event("trace_log", timestamp="2026-03-01T10:15:30.250000")
+
+
+def test_trace_keeps_its_id_and_its_time() -> None:
+    """The old parser made up both for every delivery."""
+    row = parse("trace_log", TRACE)
+    assert (row["id"], row["timestamp"]) == (TRACE["id"], epoch("2026-03-01 10:15:30"))
+    assert (row["host_name"], row["time_taken"], row["response_status"], row["only_request"]) == ("beat-1", 2, 200, 0)
+
+
+def test_trace_reads_the_host_name_under_either_key() -> None:
+    old = {key: value for key, value in TRACE.items() if key != "hostname"}
+    assert parse("trace_log", old | {"hostName": "h"})["host_name"] == "h"
+    assert parse("trace_log", old)["host_name"] == ""
+    assert poison("trace_log", old | {"hostName": []}).detail.startswith("hostName:")
+
+
+def test_trace_needs_no_more_than_id_and_time() -> None:
+    row = parse("trace_log", {"id": "t", "timestamp": "2026-03-01 10:15:30", "headers": None, "timeTaken": None})
+    assert (row["headers"], row["time_taken"], row["uri"], row["only_request"]) == ("{}", 0, "", 0)
+    assert poison("trace_log", TRACE | {"onlyRequest": 2}).reason is Reason.WRONG_TYPE
+
+
+def test_credentials_of_a_trace_are_blanked() -> None:
+    row = parse(
+        "trace_log",
+        TRACE
+        | {
+            "uri": "https://api.example/v1?access_token=geheim-1&fields=id",
+            "headers": {"X-RapidAPI-Key": "geheim-2", "Authorization": ["Bearer geheim-3geheim"], "Accept": "*/*"},
+            "requestBody": '{"client_secret": "geheim-4"}',
+            "remoteAddress": "https://user:geheim-5@api.example/",
+        },
+    )
+    assert "geheim" not in str(row)
+    assert row["uri"] == "https://api.example/v1?access_token=[redacted]&fields=id"
+    assert json.loads(row["headers"])["Accept"] == "*/*"
+
+
+def launch(**changes: object) -> dict[str, object]:
+    return sample_event("launch_refer", timestamp=NOW, userAgent=AGENT) | changes
+
+
+def test_launch_event() -> None:
+    row = parse("launch_refer", launch(eventId="e-1"))
+    assert (row["id"], row["event_timestamp"], row["user_id"]) == ("e-1", NOW, "9007199254740993")
+    assert (row["user_account_id"], row["deep_link"]) == (None, None)
+    assert (row["mozilla"], row["platform"], row["os"], row["localization"]) == ("5.0", "Linux", "Android 13", "en-US")
+    assert (row["os_full_name"], row["os_name"], row["os_version"], row["model"]) == (
+        "Android 13",
+        "Android",
+        "13",
+        "Pixel 7",
+    )
+    assert (row["browser_name"], row["browser_version"]) == ("Chrome Mobile", "116.0.0")
+    assert (row["bot"], row["mobile"]) == (0, 1)
+
+
+def test_a_launch_needs_no_more_than_its_time() -> None:
+    row = parse("launch_refer", {"timestamp": NOW})
+    assert (row["id"], row["user_agent"], row["os"], row["mobile"], row["user_id"]) == ("", "", "", 0, None)
+    bot = parse(
+        "launch_refer", launch(userAgent="Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)")
+    )
+    assert (bot["bot"], bot["mobile"], bot["os_name"]) == (1, 0, "")
+
+
+@pytest.mark.parametrize("sent", [-1, 1 << 32, 1e300, NOW * 1000])
+def test_an_epoch_that_is_none_is_poison(sent: object) -> None:
+    assert poison("launch_refer", launch(timestamp=sent)).column == "event_timestamp"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=300))
+def test_any_user_agent_is_read(text: str) -> None:
+    assert_types("launch_refer", parse("launch_refer", launch(userAgent=text)))

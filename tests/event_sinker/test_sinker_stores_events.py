@@ -16,16 +16,17 @@ from pika.exceptions import ChannelClosedByBroker
 
 from event_sinker import schema
 from event_sinker.errors import SinkerError
-from event_sinker.events import EVENT_TYPES
+from event_sinker.events import EVENT_TYPES, Column, EventType
 from event_sinker.parse import Parser
 from event_sinker.writer import Writer, connect
+from tests.event_sinker.sample_events import sample_event
 from tests.fault.sinker_process import REPOSITORY, SinkerWorld, profile_event, wait_until
 
 pytestmark = pytest.mark.integration
 
 
-def post_event(**changes: object) -> dict[str, object]:
-    return profile_event() | {"shortcode": "Cx1", "publish_time": "2026-01-05 08:00:00"} | changes
+def column_of(event: EventType, name: str) -> Column:
+    return next(column for column in event.columns if column.name == name)
 
 
 def scrape_event(**changes: object) -> dict[str, object]:
@@ -73,24 +74,47 @@ def all_types(world: SinkerWorld) -> SinkerWorld:
     return world
 
 
-def test_every_type_is_stored_as_sent(all_types: SinkerWorld) -> None:
+def test_every_type_is_stored_once_under_its_id(all_types: SinkerWorld) -> None:
     world = all_types
-    profile = profile_event(handle=None, dimensions={"bio": 'a"b\\c\n😀 \u0000', "n": 18446744073709551615})
-    post = post_event(profile_id=17841400000000001, publish_time=None, event_timestamp="2026-01-05 23:59:59")
-    scrape = scrape_event()
     world.start()
-    world.publish([profile], "profile_log")
-    world.publish([post], "post_log")
-    world.publish([scrape], "scrape_request_log")
+    for name, event in EVENT_TYPES.items():
+        events = [sample_event(name) for _ in range(3)]
+        world.publish(events, name)
+        ids = {sent[column_of(event, event.id_column).payload_keys[0]] for sent in events}
+        wait_until(lambda event=event: world.rows(event.table) == 3, what=event.table)
+        stored = world.query(f"SELECT {event.id_column} FROM DB.{event.table}")
+        assert {event_id for (event_id,) in stored} == ids
+    assert not any(world.depth(event.dead_queue) for event in EVENT_TYPES.values())
 
+
+def test_values_arrive_as_they_were_sent(all_types: SinkerWorld) -> None:
+    world = all_types
+    world.start()
+    world.publish(
+        [sample_event("profile_log", handle=None, dimensions={"bio": 'a"b\\c\n😀 \u0000', "n": 18446744073709551615})],
+        "profile_log",
+    )
+    world.publish(
+        [
+            sample_event(
+                "post_log", profile_id=17841400000000001, publish_time=None, event_timestamp="2026-01-05 23:59:59"
+            )
+        ],
+        "post_log",
+    )
+    world.publish([scrape_event()], "scrape_request_log")
+    world.publish([sample_event("sentiment_log", score="0.25")], "sentiment_log")
+    world.publish([sample_event("trace_log", uri="https://h/?access_token=geheim", onlyRequest=True)], "trace_log")
+    world.publish([sample_event("launch_refer", timestamp=1767600000)], "launch_refer")
     before = int(time.time())
-    wait_until(lambda: all(world.rows(event.table) == 1 for event in EVENT_TYPES.values()))
+    tables = ("profile", "post", "scrape_request", "sentiment", "trace")
+    wait_until(lambda: all(world.rows(f"{name}_log_events") == 1 for name in tables))
+    wait_until(lambda: world.rows("launch_refer_events") == 1)
 
-    columns = "handle, dimensions, metrics, toUnixTimestamp(insert_timestamp)"
-    ((handle, dimensions, metrics, inserted),) = world.query(f"SELECT {columns} FROM DB.profile_log_events")
+    columns = "handle, dimensions, toUnixTimestamp(insert_timestamp)"
+    ((handle, dimensions, inserted),) = world.query(f"SELECT {columns} FROM DB.profile_log_events")
     assert handle is None
     assert dimensions == '{"bio":"a\\"b\\\\c\\n😀 \\u0000","n":18446744073709551615}'
-    assert metrics == '{"followers":1234,"following":56}'
     assert abs(inserted - before) < 30
 
     columns = "profile_id, publish_time, toString(event_timestamp, 'UTC')"
@@ -112,6 +136,36 @@ def test_every_type_is_stored_as_sent(all_types: SinkerWorld) -> None:
             "2026-01-05 09:00:00",
         )
     ]
+    assert world.query("SELECT score FROM DB.sentiment_log_events") == [(0.25,)]
+    assert world.query("SELECT uri, only_request, time_taken FROM DB.trace_log_events") == [
+        ("https://h/?access_token=[redacted]", 1, 2)
+    ]
+    assert world.query(
+        "SELECT user_id, os_name, mobile, toUnixTimestamp(event_timestamp) FROM DB.launch_refer_events"
+    ) == [("9007199254740993", "Android", 1, 1767600000)]
+
+
+def test_a_poisoned_trace_leaves_no_credential_in_the_dead_letters(all_types: SinkerWorld) -> None:
+    world = all_types
+    world.start()
+    world.publish(
+        [b'{"id": "t", "uri": "https://h/?access_token=geheim", "headers": {"X-Api-Key": "geheim'], "trace_log"
+    )
+    ((headers, body, _),) = wait_until(lambda: world.dead("trace_log"))
+    assert headers["x-stir-dead-reason"] == "broken_json"
+    assert b"geheim" not in body and b"https://h/" in body
+
+
+def test_an_exchange_of_another_type_is_taken_as_it_is(all_types: SinkerWorld) -> None:
+    """Exchanges belong to the publishers. The binding keys are exact, so that a topic exchange serves as well."""
+    world = all_types
+    with world.connection() as connection:
+        channel = connection.channel()
+        channel.exchange_delete("identity.dx")
+        channel.exchange_declare("identity.dx", "topic", durable=True)
+    world.start()
+    world.publish([sample_event("trace_log")], "trace_log")
+    wait_until(lambda: world.rows("trace_log_events") == 1)
 
 
 def test_poison_is_set_aside_alone_and_the_rest_flows(world: SinkerWorld) -> None:
@@ -290,8 +344,8 @@ def test_a_queue_with_other_arguments_is_an_error_that_says_how_to_migrate(world
     sinker = world.start(wait=False)
     assert sinker.process.wait(30) == 3
     last = sinker.messages()[-1]
-    assert "queue profile_log_events_q exists with other arguments" in last
-    assert "To migrate without loss" in last
+    assert "RabbitMQ has with other arguments: profile_log_events_q (" in last
+    assert "To migrate each of them without loss" in last
 
 
 def test_a_table_with_another_partition_key_is_refused(world: SinkerWorld) -> None:
@@ -349,6 +403,7 @@ def test_health_endpoints(world: SinkerWorld, clickhouse_proxy) -> None:
         "subscribed": {"profile_log_events_q": True},
         "stores": {"profile_log_events_q": True},
         "clickhouse": True,
+        "stopped": {},
     }
     assert "sinker_rows_inserted_total" in sinker.get("/metrics").text
     clickhouse_proxy.refuse(True)
