@@ -62,7 +62,7 @@ def _json(value: Any) -> str:
     raise Unfit(Reason.WRONG_TYPE, f"an object, not {json_type(value)}")
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _seconds(text: str) -> int:
     if not _TIME.fullmatch(text):
         raise Unfit(Reason.BAD_TIME, "YYYY-MM-DD HH:MM:SS, or ISO 8601 with T")

@@ -33,10 +33,13 @@ T = TypeVar("T")
 _UNKNOWN_ATTEMPTS = 5  # an error that no list knows is repeated this often before rows are suspected
 _HOPELESS_ROWS = 10  # when every row of a block this large is refused, the fault is not in the rows
 _LOOKUP_CHUNK = 1000
+_PING_SECONDS = 3  # a health check that waits longer is a bad answer itself
 
 
-def connect(settings: Settings) -> Client:
+def connect(settings: Settings, reply_seconds: float | None = None) -> Client:
     """A client of its own: no session, so that queries of several threads never wait for each other.
+
+    `reply_seconds` is how long it waits for a reply; default: as long as for an insert.
 
     Raises:
         clickhouse_connect.driver.exceptions.Error: ClickHouse cannot be reached or refuses the login.
@@ -50,7 +53,7 @@ def connect(settings: Settings) -> Client:
         compress=False if settings.clickhouse_compression == "none" else settings.clickhouse_compression,
         autogenerate_session_id=False,
         connect_timeout=5,
-        send_receive_timeout=settings.insert_timeout_seconds,
+        send_receive_timeout=reply_seconds or settings.insert_timeout_seconds,
         client_name="event_sinker",
     )
 
@@ -209,7 +212,7 @@ class Writer:
     def ping(self) -> bool:
         """Whether ClickHouse answers now. For the health check's own thread, hence with its own connection."""
         try:
-            with connect(self.settings) as client:
+            with connect(self.settings, reply_seconds=_PING_SECONDS) as client:
                 return client.ping()
         except Exception:
             return False

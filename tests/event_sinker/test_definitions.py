@@ -19,6 +19,7 @@ from event_sinker.duplicates import RecentIds
 from event_sinker.errors import ErrorClass, classify, explain
 from event_sinker.events import EVENT_TYPES
 from event_sinker.main import main
+from event_sinker.metrics import REGISTRY
 from event_sinker.parse import Poison, Reason
 from event_sinker.settings import Settings
 from event_sinker.topology import DELIVERY_LIMIT, queue_arguments
@@ -187,3 +188,22 @@ def test_inserting_lists_imports_neither_pandas_nor_numpy() -> None:
         "sys.exit(bool({'pandas', 'numpy'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY).returncode == 0
+
+
+def test_the_readme_names_every_event_type_and_metric() -> None:
+    readme = (REPOSITORY / "event_sinker" / "README.md").read_text()
+    for event in EVENT_TYPES.values():
+        row = (
+            f"| `{event.name}` | `{event.exchange}`, `{event.routing_key}` | `{event.queue}` | `{event.table}` "
+            f"| {event.batch_seconds:.0f} s |"
+        )
+        assert row in readme
+    for metric in REGISTRY.collect():
+        suffix = "_total" if metric.type == "counter" else ""
+        assert f"`{metric.name}{suffix}`" in readme
+
+
+@pytest.mark.parametrize("event", EVENT_TYPES.values(), ids=str)
+def test_only_launches_may_lack_an_id(event) -> None:
+    """Where an event can be without an id, exactly once cannot be promised, and the documentation says so."""
+    assert event.always_has_id is (event.name != "launch_refer")
