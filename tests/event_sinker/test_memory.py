@@ -17,7 +17,7 @@ LARGE = {"bio": "x" * 400_000}
 def test_large_messages_pause_the_queue_and_small_ones_end_that(world: SinkerWorld, clickhouse_proxy: TcpProxy) -> None:
     """ClickHouse hangs, 120 MB wait, and the process takes only what its budget allows."""
     sinker = world.start_and_store_one(
-        clickhouse_http_port=clickhouse_proxy.port, memory_bytes=16 << 20, batch_rows=100, batch_interval_seconds=0
+        clickhouse_http_port=clickhouse_proxy.port, memory_bytes=16 << 20, batch_rows=100, redelivery_settle_seconds=0
     )
     process = psutil.Process(sinker.process.pid)
     clickhouse_proxy.hold_replies()
