@@ -27,7 +27,9 @@ def create_database(database: str, cluster: str = "") -> str:
 
 def create_table(event: EventType, database: str, cluster: str = "") -> str:
     """CREATE TABLE of one event type. With a cluster: ON CLUSTER and a replicated engine."""
-    columns = ",\n".join(f"    `{column.name}` {column.type} CODEC({column.codec})" for column in event.columns)
+    lines = [f"`{column.name}` {column.type} CODEC({column.codec})" for column in event.columns]
+    lines += [f"INDEX {name} {definition}" for name, definition in event.indexes.items()]
+    columns = ",\n".join(f"    {line}" for line in lines)
     engine = f"Replicated{event.engine}" if cluster else event.engine
     partition = f"PARTITION BY {event.partition_by}\n" if event.partition_by else ""
     settings = ", ".join(f"{name} = {value}" for name, value in _settings(cluster).items())
@@ -111,6 +113,21 @@ def _upgrade(
                 f"ALTER TABLE {table} MODIFY COLUMN {column.name} {column.type}, or move the table aside"
             )
         previous = column.name
+    present = {
+        name
+        for (name,) in client.query(
+            "SELECT name FROM system.data_skipping_indices WHERE database = %(database)s AND table = %(table)s",
+            {"database": database, "table": event.table},
+        ).result_rows
+    }
+    for name, definition in event.indexes.items():
+        if name not in present:
+            alter = f"ALTER TABLE `{database}`.`{event.table}`{_on(cluster)}"
+            client.command(f"{alter} ADD INDEX IF NOT EXISTS {name} {definition}")
+            changes.append(
+                f"added index {table}.{name} for rows from now on; for those that are there, when there is time: "
+                f"ALTER TABLE {table} MATERIALIZE INDEX {name}"
+            )
     for name, value in _settings(cluster).items():
         if name != "index_granularity" and f"{name} = {value}" not in ddl:
             client.command(f"ALTER TABLE `{database}`.`{event.table}`{_on(cluster)} MODIFY SETTING {name} = {value}")

@@ -375,6 +375,7 @@ def test_init_schema_brings_an_older_table_up_to_date(world: SinkerWorld) -> Non
         changes = schema.apply(client, [event], database)
         assert any("retry_count" in change for change in changes)
         assert any("non_replicated_deduplication_window = 1000" in change for change in changes)
+        assert any("MATERIALIZE INDEX ids" in change for change in changes)
         assert schema.apply(client, [event], database) == []
         assert client.query(f"SELECT event_id, retry_count FROM {database}.{event.table}").result_rows == [
             ("old", None)
