@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pika
-from pika.exceptions import AMQPError, UnroutableError
+from pika.exceptions import AMQPError, ChannelClosedByBroker, UnroutableError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
@@ -22,6 +22,7 @@ from event_sinker.batch import Message
 from event_sinker.errors import Abandoned
 from event_sinker.events import EventType
 from event_sinker.parse import Poison
+from event_sinker.redact import redact
 from event_sinker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -62,9 +63,9 @@ def properties_of(letter: DeadLetter, event: EventType, now: datetime) -> pika.B
         "x-stir-dead-at": now.isoformat(timespec="milliseconds"),
         "x-stir-event-type": event.name,
         "x-stir-queue": event.queue,
-        "x-stir-exchange": letter.message.method.exchange,
-        "x-stir-routing-key": letter.message.method.routing_key,
-        "x-stir-redelivered": letter.message.method.redelivered,
+        "x-stir-exchange": letter.message.exchange,
+        "x-stir-routing-key": letter.message.routing_key,
+        "x-stir-redelivered": letter.message.redelivered,
     }
     for name in ("expiration", "user_id"):
         if getattr(original, name):
@@ -142,11 +143,11 @@ class DeadLetters:
             channel.basic_publish(
                 topology.DEAD_EXCHANGE,
                 self.event.queue,
-                letter.message.body,
+                redact(letter.message.body) if self.event.redacted else letter.message.body,
                 properties_of(letter, self.event, datetime.now(UTC)),
                 mandatory=True,
             )
-        except UnroutableError:  # somebody deleted the dead-letter queue
+        except (UnroutableError, ChannelClosedByBroker):  # somebody deleted the dead-letter queue or its exchange
             topology.declare(connection, [self.event])
             raise
 
@@ -157,20 +158,3 @@ class DeadLetters:
             "dead letter could not be published, will be repeated",
             extra={"queue": self.event.queue, "attempt": state.attempt_number, "error": repr(error)},
         )
-
-
-def peek(settings: Settings, event: EventType, limit: int) -> Iterator[tuple[pika.BasicProperties, bytes]]:
-    """The first dead letters of one event type; they stay in the queue."""
-    with pika.BlockingConnection(topology.connection_parameters(settings)) as connection:
-        channel = connection.channel()
-        last_tag = 0
-        try:
-            for _ in range(limit):
-                method, properties, body = channel.basic_get(event.dead_queue)
-                if method is None:
-                    break
-                last_tag = method.delivery_tag
-                yield properties, body
-        finally:
-            if last_tag:
-                channel.basic_nack(last_tag, multiple=True, requeue=True)

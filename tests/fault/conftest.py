@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fault.broker_control import BrokerControl
+from tests.fault.clickhouse_faults import ClickHouseFaults
 from tests.fault.sinker_process import SinkerWorld, create_world, remove_world
 from tests.fault.tcp_proxy import TcpProxy
 
@@ -31,3 +33,16 @@ def rabbitmq_proxy(world: SinkerWorld) -> Iterator[TcpProxy]:
     """Between the sinker and RabbitMQ, for a sinker started with `rabbitmq_port=rabbitmq_proxy.port`."""
     with TcpProxy(world.settings.rabbitmq_port) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def clickhouse_faults(world: SinkerWorld) -> Iterator[ClickHouseFaults]:
+    """The same, but it understands HTTP and answers INSERTs with errors."""
+    with ClickHouseFaults(world.settings.clickhouse_http_port) as faults:
+        yield faults
+
+
+@pytest.fixture
+def broker_control(rabbitmq_service) -> BrokerControl:
+    """What an operator can do to the broker."""
+    return BrokerControl(rabbitmq_service)

@@ -14,7 +14,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from event_sinker import schema, topology
 from event_sinker.events import EVENT_TYPES
 from event_sinker.settings import Settings
 from event_sinker.writer import connect
+from tests.event_sinker.sample_events import sample_event
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -45,6 +46,12 @@ def wait_until(condition: Callable[[], Any], seconds: float = 30, what: str = ""
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+def id_key(event_type: str) -> str:
+    """The JSON key that holds the id of an event."""
+    event = EVENT_TYPES[event_type]
+    return next(column.payload_keys[0] for column in event.columns if column.name == event.id_column)
 
 
 def profile_event(**changes: Any) -> dict[str, Any]:
@@ -93,6 +100,11 @@ class SinkerProcess:
             if line.startswith((f"{name}{{", f"{name} ")) and wanted in line
         )
 
+    def peak_memory(self) -> int:
+        """The most resident memory that the process ever had, in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) << 10
+
     def kill(self) -> None:
         """kill -9."""
         self.process.kill()
@@ -114,7 +126,16 @@ class SinkerWorld:
     sinkers: list[SinkerProcess] = field(default_factory=list)
     client: Client | None = None
 
-    def start(self, wait: bool = True, **changes: object) -> SinkerProcess:
+    def serve(self, *event_types: str) -> None:
+        """From now on sinkers serve these types, by default all; their tables and queues exist."""
+        self.settings = self.settings.model_copy(update={"event_types": event_types})
+        with connect(self.settings) as client:
+            schema.apply(client, self.settings.served(), self.settings.clickhouse_database)
+        self.declare()
+
+    def start(
+        self, wait: bool = True, program: Sequence[str] = ("-m", "event_sinker"), **changes: object
+    ) -> SinkerProcess:
         """Start a sinker; `changes` are settings by name. Returns when it is ready."""
         values = self.settings.model_dump(exclude_unset=True) | {"http_port": free_port()} | changes
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SINKER_")}
@@ -124,7 +145,7 @@ class SinkerWorld:
         log_path = self.folder / f"sinker-{len(self.sinkers)}.log"
         with log_path.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "event_sinker", "run"], cwd=REPOSITORY, env=environment, stderr=log, stdout=log
+                [sys.executable, *program, "run"], cwd=REPOSITORY, env=environment, stderr=log, stdout=log
             )
         sinker = SinkerProcess(process, log_path, int(str(values["http_port"])))
         self.sinkers.append(sinker)
@@ -167,12 +188,15 @@ class SinkerWorld:
                     properties or pika.BasicProperties(delivery_mode=2, content_type="application/json"),
                     mandatory=True,
                 )
-                if isinstance(body, dict) and "event_id" in body:
-                    self.sent.append(body["event_id"])
+                if isinstance(body, dict) and id_key(event_type) in body:
+                    self.sent.append(body[id_key(event_type)])
 
     def send(self, count: int, event_type: str = "profile_log", **changes: Any) -> None:
         """Publish that many valid events."""
-        self.publish((profile_event(**changes) for _ in range(count)), event_type)
+        if event_type == "profile_log":
+            self.publish(profile_event(**changes) for _ in range(count))
+        else:
+            self.publish((sample_event(event_type, **changes) for _ in range(count)), event_type)
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         if self.client is None:
@@ -182,8 +206,12 @@ class SinkerWorld:
     def rows(self, table: str = "profile_log_events") -> int:
         return self.query(f"SELECT count() FROM DB.{table}")[0][0]
 
-    def stored(self, table: str = "profile_log_events") -> Counter[str]:
-        return Counter(event_id for (event_id,) in self.query(f"SELECT event_id FROM DB.{table}"))
+    def stored(self) -> Counter[str]:
+        """How often each event id is stored, over the tables of all served types."""
+        found: Counter[str] = Counter()
+        for event in self.settings.served():
+            found.update(event_id for (event_id,) in self.query(f"SELECT {event.id_column} FROM DB.{event.table}"))
+        return found
 
     def depth(self, queue: str) -> int:
         with self.connection() as connection:
@@ -203,14 +231,21 @@ class SinkerWorld:
     def assert_each_stored_once(self, seconds: float = 60, dead: Iterable[str] = ()) -> None:
         """The count that every fault test ends in: sent = stored once each + dead, and nothing waits any more."""
         expected = set(self.sent) - set(dead)
-        wait_until(lambda: self.rows() >= len(expected), seconds, f"{len(expected)} rows, there are {self.rows()}")
-        wait_until(self._all_acknowledged, seconds, "all messages acknowledged")
+        wait_until(lambda: self._rows_of_all_types() >= len(expected), seconds, f"{len(expected)} rows")
+        self.wait_until_acknowledged(seconds)
         stored = self.stored()
         twice = {event_id: times for event_id, times in stored.items() if times > 1}
         assert not twice, f"{len(twice)} events are stored more than once"
         assert set(stored) == expected, (
             f"missing {len(expected - set(stored))}, unexpected {len(set(stored) - expected)} of {len(expected)}"
         )
+
+    def wait_until_acknowledged(self, seconds: float) -> None:
+        """Returns when no message waits anywhere."""
+        wait_until(self._all_acknowledged, seconds, "all messages acknowledged")
+
+    def _rows_of_all_types(self) -> int:
+        return sum(self.rows(event.table) for event in self.settings.served())
 
     def _all_acknowledged(self) -> bool:
         """No message waits in a queue, and no living sinker holds one."""

@@ -1,10 +1,11 @@
-"""A TCP proxy that tests put between a program and a server to cut, stall or lose what flows."""
+"""A TCP proxy that tests put between a program and a server to cut, stall, lose or damage what flows."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from typing import Self
 
 
@@ -15,6 +16,7 @@ class TcpProxy:
     - `hold_requests()`: what the client says is kept back.
     - `release()`: let everything through again, first what was kept.
     - `drop_held()`: throw away what was kept and cut its connections: the reply is lost.
+    - `corrupt(direction, where)`: one bit of what flows is flipped, once.
     - `cut()`: close all connections; `refuse(True)`: and close each new one at once.
     """
 
@@ -27,6 +29,8 @@ class TcpProxy:
         self._dropping = False
         self._refusing = False
         self._sockets: list[socket.socket] = []
+        self._damage: dict[str, Callable[[bytes], int | None]] = {}
+        self.corrupted = 0
         self.bytes_held = {"request": 0, "reply": 0}
 
     def __enter__(self) -> Self:
@@ -62,6 +66,21 @@ class TcpProxy:
         self.cut()
         with self._condition:
             self._dropping = False
+
+    def corrupt(self, direction: str, where: Callable[[bytes], int | None]) -> None:
+        """Flip the lowest bit of one byte of the next "request" or "reply" in which `where` finds a position."""
+        with self._condition:
+            self._damage[direction] = where
+
+    def _damaged(self, data: bytes, direction: str) -> bytes:
+        with self._condition:
+            where = self._damage.get(direction)
+            position = where(data) if where else None
+            if position is None:
+                return data
+            del self._damage[direction]
+            self.corrupted += 1
+        return data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
 
     def refuse(self, refusing: bool) -> None:
         self._refusing = refusing
@@ -102,7 +121,7 @@ class TcpProxy:
                         self._condition.wait_for(lambda: direction not in self._holding)
                     if self._dropping:
                         break
-                target.sendall(data)
+                target.sendall(self._damaged(data, direction))
         # A client that dies does not cancel what it already sent: only its own direction ends.
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)

@@ -24,6 +24,7 @@ def kill_and_restart(service, pause: float = 0.0) -> None:
 
 
 def test_broker_killed_and_restarted_with_a_batch_in_memory(world: SinkerWorld, rabbitmq_service) -> None:
+    """Case 5: kill -9 of the broker; the batch is abandoned and comes again."""
     sinker = world.start(batch_seconds=5, batch_rows=5000)
     world.send(500)
     wait_until(lambda: sinker.metric("sinker_buffer_rows") == 500)
@@ -37,7 +38,7 @@ def test_broker_killed_and_restarted_with_a_batch_in_memory(world: SinkerWorld, 
 def test_broker_killed_after_the_insert_and_before_the_acknowledgement(
     world: SinkerWorld, rabbitmq_service, clickhouse_proxy: TcpProxy
 ) -> None:
-    """The same process gets messages again that it stored itself: they are recognised."""
+    """Case 5, 12: the same process gets messages again that it stored itself: they are recognised."""
     sinker = world.start_and_store_one(clickhouse_http_port=clickhouse_proxy.port, batch_rows=50)
     clickhouse_proxy.hold_replies()
     world.send(200)
@@ -52,7 +53,7 @@ def test_broker_killed_after_the_insert_and_before_the_acknowledgement(
 def test_broker_and_sinker_killed_after_the_insert(
     world: SinkerWorld, rabbitmq_service, clickhouse_proxy: TcpProxy
 ) -> None:
-    """Nobody remembers the delivery but the broker's disk; the lookup in ClickHouse depends on its redelivered flag."""
+    """Case 2, 5: only the broker's disk remembers the delivery; the lookup in ClickHouse needs its redelivered flag."""
     sinker = world.start_and_store_one(clickhouse_http_port=clickhouse_proxy.port)
     clickhouse_proxy.hold_replies()
     world.send(200)
@@ -66,6 +67,7 @@ def test_broker_and_sinker_killed_after_the_insert(
 
 
 def test_clickhouse_killed_and_restarted_under_load(world: SinkerWorld, clickhouse_service) -> None:
+    """Case 8: kill -9 of ClickHouse; the sinker says that it is not ready, waits, and drains without a restart."""
     sinker = world.start(batch_rows=50)
     world.send(300)
     clickhouse_service.main.process().kill()
@@ -82,7 +84,7 @@ def test_clickhouse_killed_and_restarted_under_load(world: SinkerWorld, clickhou
 
 
 def test_the_reply_to_a_successful_insert_is_lost(world: SinkerWorld, clickhouse_proxy: TcpProxy) -> None:
-    """The retry sends the same block with the same token: one copy."""
+    """Case 11: the retry sends the same block with the same token: one copy."""
     sinker = world.start_and_store_one(clickhouse_http_port=clickhouse_proxy.port)
     clickhouse_proxy.hold_replies()
     world.send(300)
@@ -93,7 +95,7 @@ def test_the_reply_to_a_successful_insert_is_lost(world: SinkerWorld, clickhouse
 
 
 def test_clickhouse_slower_than_the_heartbeat(world: SinkerWorld, clickhouse_proxy: TcpProxy) -> None:
-    """RabbitMQ cuts a connection that misses heartbeats for 10 s here; the insert takes longer."""
+    """Case 9: RabbitMQ cuts a connection that misses heartbeats for 10 s here; the insert takes longer."""
     sinker = world.start_and_store_one(clickhouse_http_port=clickhouse_proxy.port)
     clickhouse_proxy.hold_replies()
     world.send(100)
@@ -106,6 +108,7 @@ def test_clickhouse_slower_than_the_heartbeat(world: SinkerWorld, clickhouse_pro
 
 
 def test_connection_to_rabbitmq_cut_again_and_again(world: SinkerWorld, rabbitmq_proxy: TcpProxy) -> None:
+    """Case 6: the network cuts the connection every 0.7 seconds while batches are on their way."""
     sinker = world.start(rabbitmq_port=rabbitmq_proxy.port, batch_rows=50, prefetch=200)
     done = threading.Event()
 
@@ -123,7 +126,7 @@ def test_connection_to_rabbitmq_cut_again_and_again(world: SinkerWorld, rabbitmq
 
 
 def test_half_open_connection_to_rabbitmq(world: SinkerWorld, rabbitmq_proxy: TcpProxy) -> None:
-    """Nothing is closed and nothing arrives: only the heartbeat notices."""
+    """Case 6: nothing is closed and nothing arrives: only the heartbeat notices."""
     sinker = world.start(rabbitmq_port=rabbitmq_proxy.port)
     rabbitmq_proxy.hold_replies()
     rabbitmq_proxy.hold_requests()
@@ -134,6 +137,7 @@ def test_half_open_connection_to_rabbitmq(world: SinkerWorld, rabbitmq_proxy: Tc
 
 
 def test_queue_deleted_under_the_sinker(world: SinkerWorld) -> None:
+    """Case 24: the sinker declares it again. Declared by another with other arguments: test_broker_faults.py."""
     sinker = world.start()
     world.send(50)
     wait_until(lambda: sinker.metric("sinker_messages_acknowledged_total") == 50)
@@ -146,6 +150,7 @@ def test_queue_deleted_under_the_sinker(world: SinkerWorld) -> None:
 
 
 def test_dead_letter_queue_deleted_under_the_sinker(world: SinkerWorld) -> None:
+    """Case 16: it is declared again. Its exchange deleted, or the queue full: test_broker_faults.py."""
     world.start()
     with world.connection() as connection:
         connection.channel().queue_delete("profile_log_events_q.dead")
