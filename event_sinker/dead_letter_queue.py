@@ -250,7 +250,7 @@ class DeadLetterQueue:
             nonlocal deadline, before
             if len(window) > before or (len(window) < count and self._ready()):
                 deadline, before = time.monotonic() + _IDLE_SECONDS, len(window)
-            return len(window) >= count 
+            return len(window) >= count or time.monotonic() > deadline
 
         window = self._consume(enough, prefetch=count)
         self._held += len(window)

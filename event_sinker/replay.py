@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Self
 
 from event_sinker.dead_letter_queue import DeadLetterQueue, GaveUp, Letter, event_id
-from event_sinker.errors import Abandoned, SinkerError, explain
+from event_sinker.errors import SinkerError, explain
 from event_sinker.event_type import EventType
 from event_sinker.flush import Flusher, Outcome
 from event_sinker.parse import Poison, Row
@@ -183,8 +183,6 @@ class Replay:
         except GaveUp:
             if may_double:
                 self._warn(may_double)
-            return None
-        except Abandoned:
             return None
         except SinkerError as error:
             raise SinkerError(f"{error}. {may_double}" if may_double else str(error)) from None

@@ -8,9 +8,12 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker
 
+from event_sinker import header_values
 from event_sinker.errors import SinkerError
 from event_sinker.events import EventType
 from event_sinker.settings import Settings
+
+header_values.install()  # before any connection is made
 
 DEAD_EXCHANGE = "dead.dx"
 

@@ -139,7 +139,11 @@ class Writer:
         # One token names one block, so the rows travel as one block: the client would cut them every few megabytes.
         context.req_block_size = len(rows)
         context.data = list(zip(*rows, strict=True))
-        written = client.insert(context=context).written_rows
+        try:
+            written = client.insert(context=context).written_rows
+        finally:
+            # The context refers to itself: without this, every block stays in memory until the cycles are collected.
+            context.data = context._block_columns = context._next_block_data = None
         if written != len(rows):
             self._require_all(rows, written)
 

@@ -19,6 +19,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from devstack.settings import EXPORT_BUCKET
+from event_sinker import export
+from event_sinker.batch import Message
+from event_sinker.dead_letter_queue import Letter, read_letter
+from event_sinker.errors import SinkerError
+from event_sinker.events import EVENT_TYPES
 from event_sinker.main import main
 from event_sinker.parse import Reason
 from tests.event_sinker.sample_events import sample_event
@@ -338,9 +343,10 @@ def test_a_second_replay_is_refused(world: SinkerWorld, insert_proxy: InsertProx
 
 @integration
 def test_letters_that_die_during_a_replay_wait_for_the_next(world: SinkerWorld, insert_proxy: InsertProxy) -> None:
+    """They arrive while the first of many batches is written, when most of the queue is still unread."""
     bury(world, [profile_event() for _ in range(100)])
     insert_proxy.hold_next_insert("reply")
-    process = start_dlq(world, "replay", "profile_log", clickhouse_http_port=insert_proxy.port)
+    process = start_dlq(world, "replay", "profile_log", clickhouse_http_port=insert_proxy.port, batch_rows=10)
     wait_until(lambda: insert_proxy.bytes_held["reply"] > 0)
     late = [orjson.dumps(profile_event()) for _ in range(30)]
     bury(world, late)
@@ -349,6 +355,7 @@ def test_letters_that_die_during_a_replay_wait_for_the_next(world: SinkerWorld, 
     assert process.returncode == 0, err
     assert "replayed 100, already stored 0, still dead 0, left 0" in out
     assert sorted(bodies(world)) == sorted(late)
+    world.assert_each_stored_once()
 
 
 @integration
@@ -492,6 +499,20 @@ def test_export_replaces_no_file_and_removes_no_letter_without_one(world: Sinker
     assert done.returncode == 3
     assert f"{missing}: No such file or directory. No letter was taken out" in done.stderr
     assert world.depth(DEAD_QUEUE) == 3
+
+
+@pytest.mark.unit
+def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "letters.jsonl"
+
+    def letters() -> Iterator[Letter]:
+        path.write_text("precious")
+        yield read_letter(Message(b"{}", 1, False, pika.BasicProperties(), 0.0))
+
+    with pytest.raises(SinkerError, match="exists already and is not replaced"):
+        export.write(letters(), EVENT_TYPES["profile_log"], export.LocalFile(path), lambda work: work())
+    assert path.read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @integration
