@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from event_sinker import __version__, dlq_arguments, dlq_commands, health, logs, schema, status
+from event_sinker import __version__, health, logs, schema, status
+from event_sinker.dlq import arguments as dlq_arguments
+from event_sinker.dlq import commands as dlq_commands
 from event_sinker.errors import SinkerError, explain
 from event_sinker.events import EVENT_TYPES
 from event_sinker.parity import command as parity

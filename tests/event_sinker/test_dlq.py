@@ -19,9 +19,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from devstack.settings import EXPORT_BUCKET
-from event_sinker import export
 from event_sinker.batch import Message
-from event_sinker.dead_letter_queue import Letter, read_letter
+from event_sinker.dlq import export
+from event_sinker.dlq.queue import Letter, read_letter
 from event_sinker.errors import SinkerError
 from event_sinker.events import EVENT_TYPES
 from event_sinker.main import main

@@ -21,7 +21,7 @@ import orjson
 import pika
 
 from event_sinker.batch import Message
-from event_sinker.dead_letter_queue import Letter
+from event_sinker.dlq.queue import Letter
 from event_sinker.errors import SinkerError
 from event_sinker.event_type import EventType
 from event_sinker.redact import redact
@@ -158,7 +158,9 @@ def target_of(text: str) -> Target:
     """
     if not text.startswith("s3://"):
         return LocalFile(Path(text))
-    from event_sinker.export_s3 import S3Object  # the service shares this program and shall not carry boto3 in memory
+    from event_sinker.dlq.export_s3 import (
+        S3Object,  # the service shares this program and shall not carry boto3 in memory
+    )
 
     return S3Object(text)
 

@@ -18,7 +18,7 @@ from secrets import token_hex
 from types import FrameType
 from typing import Self
 
-from event_sinker.dead_letter_queue import DeadLetterQueue, GaveUp, Letter, event_id
+from event_sinker.dlq.queue import DeadLetterQueue, GaveUp, Letter, event_id
 from event_sinker.errors import SinkerError, explain
 from event_sinker.event_type import EventType
 from event_sinker.flush import Flusher, Outcome

@@ -20,15 +20,15 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from event_sinker import export
-from event_sinker.dead_letter_queue import DeadLetterQueue, Letter, Selection, event_id
-from event_sinker.dlq_arguments import SHOWN_CHARACTERS
+from event_sinker.dlq import export
+from event_sinker.dlq.arguments import SHOWN_CHARACTERS
+from event_sinker.dlq.queue import DeadLetterQueue, Letter, Selection, event_id
+from event_sinker.dlq.replay import Replay, Report, Stop, verdict
 from event_sinker.errors import SinkerError
 from event_sinker.event_type import EventType
 from event_sinker.events import EVENT_TYPES
 from event_sinker.json_body import load
 from event_sinker.poison import Poison, Reason
-from event_sinker.replay import Replay, Report, Stop, verdict
 from event_sinker.settings import Settings
 
 EXIT_OK = 0
