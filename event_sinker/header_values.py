@@ -1,9 +1,9 @@
 """Header values that pika cannot carry: times past the year 9999 and numbers with a fraction.
 
 A publisher that puts milliseconds into a timestamp header makes pika fail while it reads the frame. The connection is
-lost, the same message comes again, pika fails again: one message stops every queue. And it cuts 1.5 to 1. Both are wrong for a program that promises to set a bad message aside with its headers, so the two
-functions of pika that read and write a single value are extended here. `tests/event_sinker/test_header_values.py` says
-when this can go.
+lost, the same message comes again, pika fails again: one message stops every queue. And it cuts 1.5 to 1. Both are
+wrong for a program that promises to set a bad message aside with its headers, so the two functions of pika that read
+and write a single value are extended here. `tests/event_sinker/test_header_values.py` says when this can go.
 """
 
 from __future__ import annotations
