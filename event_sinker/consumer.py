@@ -18,6 +18,7 @@ from typing import Protocol
 import pika
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
 
 from event_sinker import metrics
 from event_sinker.batch import Buffer, Message, Triggers, cost_of
@@ -39,6 +40,9 @@ class Owner(Protocol):
 
     def consumer_stopped(self) -> None:
         """A consumer gave up: a person must act."""
+
+    def acknowledged(self) -> None:
+        """A batch is done."""
 
     def failed(self, error: BaseException) -> None:
         """A bug: the process must end."""
@@ -72,7 +76,8 @@ class QueueConsumer:
         self.event = event
         self.flusher = Flusher(event, settings, recent)
         self.stopped: SinkerError | None = None  # set for good when only a person can help
-        self.subscribed = False
+        self.subscribed = False  # also during a pause, which is no fault
+        self._consuming = False  # RabbitMQ knows this consumer, and it is not being cancelled
         self._loop = loop
         self._owner = owner
         self._budget = budget
@@ -107,6 +112,9 @@ class QueueConsumer:
             connection.channel(on_open_callback=self._channel_opened)
 
     def _channel_opened(self, channel: Channel) -> None:
+        if self.stopped:
+            channel.close()
+            return
         self._channel = channel
         channel.add_on_close_callback(self._channel_closed)
         channel.add_on_cancel_callback(
@@ -126,15 +134,24 @@ class QueueConsumer:
             )
 
     def _subscription_confirmed(self, _frame) -> None:
-        self.subscribed = True
+        self._consuming = self.subscribed = True
 
     def _channel_closed(self, channel: Channel, reason: Exception) -> None:
-        if channel is self._channel and not self.stopped:
+        if channel is not self._channel or self.stopped:
+            return
+        if isinstance(reason, ChannelClosedByBroker) and reason.reply_code == 403:  # ACCESS_REFUSED
+            self._stop(
+                SinkerError(
+                    f"queue {self.event.queue} is no longer served: {reason.reply_text}. Another program consumes it "
+                    "exclusively, or the user lacks the right to read it. Mend that and restart"
+                )
+            )
+        else:
             self._owner.subscription_lost(f"channel of {self.event.queue} closed: {reason}")
 
     def release(self) -> None:
         """The channel is gone: forget what was not stored, RabbitMQ delivers it again."""
-        self.subscribed = self._paused = self._cancelling = False
+        self.subscribed = self._consuming = self._paused = self._cancelling = False
         self._channel = None
         self._prefetch = self._most_prefetch
         self._buffer.clear()
@@ -146,7 +163,9 @@ class QueueConsumer:
 
     # --- messages to batches ------------------------------------------------------------------------------------------
 
-    def _received(self, _channel: Channel, method, properties: pika.BasicProperties, body: bytes) -> None:
+    def _received(self, channel: Channel, method, properties: pika.BasicProperties, body: bytes) -> None:
+        if channel is not self._channel:
+            return  # it is closing: what was on its way goes back to RabbitMQ
         now = time.monotonic()
         names = self._names
         exchange, routing_key = method.exchange, method.routing_key
@@ -216,6 +235,7 @@ class QueueConsumer:
             # Batches are taken in the order of delivery, one at a time: all tags up to the last are done.
             batch.channel.basic_ack(batch.messages[-1].tag, multiple=True)
             metrics.ACKNOWLEDGED.labels(self.event.queue).inc(len(batch.messages))
+            self._owner.acknowledged()
             fitting = self._fitting(batch.cost, len(batch.messages))
             if fitting >= 2 * self._prefetch:  # the messages became smaller
                 self._unsubscribe(fitting)
@@ -253,8 +273,9 @@ class QueueConsumer:
 
     def _unsubscribe(self, prefetch: int) -> bool:
         """Leave the queue for a while and come back with that prefetch. What still arrives, pika sends back."""
-        if self._paused or self._draining or not (self._channel and self._channel.is_open and self.subscribed):
+        if self._draining or not (self._consuming and self._channel and self._channel.is_open):
             return False
+        self._consuming = False
         self._paused = self._cancelling = True
         self._prefetch = prefetch
         self._channel.basic_cancel(self._consumer_tag, callback=self._cancelled)
@@ -279,7 +300,8 @@ class QueueConsumer:
         self._draining = True
         if not (self._channel and self._channel.is_open):
             self._buffer.clear()
-        elif self.subscribed and not self._paused:
+        elif self._consuming:
+            self._consuming = False
             self._channel.basic_cancel(self._consumer_tag, callback=lambda _frame: self.tick(time.monotonic()))
 
     def _stop(self, error: SinkerError) -> None:

@@ -7,6 +7,7 @@ RabbitMQ flags the message as redelivered, and the second guard asks ClickHouse 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 
 
@@ -15,18 +16,21 @@ class RecentIds:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
+        self._lock = threading.Lock()
         self._young: set[str] = set()
         self._old: set[str] = set()
 
     def among(self, event_ids: set[str]) -> set[str]:
         """Which of these ids were stored lately."""
-        return (event_ids & self._young) | (event_ids & self._old)
+        with self._lock:
+            return (event_ids & self._young) | (event_ids & self._old)
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
     def add(self, event_ids: Iterable[str]) -> None:
-        self._young.update(event_ids)
-        self._young.discard("")  # events without an id are never the same
-        if len(self._young) >= self._capacity:
-            self._old, self._young = self._young, set()
+        with self._lock:  # the consumers of a queue share it
+            self._young.update(event_ids)
+            self._young.discard("")  # events without an id are never the same
+            if len(self._young) >= self._capacity:
+                self._old, self._young = self._young, set()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from clickhouse_connect.driver.exceptions import DataError, OperationalError
+from clickhouse_connect.driver.exceptions import DatabaseError, DataError, OperationalError
+from urllib3.exceptions import HTTPError
 
 
 class ErrorClass(StrEnum):
@@ -13,7 +14,7 @@ class ErrorClass(StrEnum):
     RETRY = "retry"  # the server or the network: the same block with the same token, until it is stored
     DATA = "data"  # some row: halve the block until the row stands alone
     FATAL = "fatal"  # table, rights or configuration: no retry can help, stop and say so
-    UNKNOWN = "unknown"  # try again a few times, then treat as DATA
+    UNKNOWN = "unknown"  # a code that no list has: try again, then look for the bad row, and blame none without proof
 
 
 class SinkerError(Exception):
@@ -27,6 +28,8 @@ class Abandoned(Exception):
 # Names of the codes: `SELECT code, name FROM system.errors`.
 _RETRY = {
     3,  # UNEXPECTED_END_OF_FILE
+    23,  # CANNOT_READ_FROM_ISTREAM
+    24,  # CANNOT_WRITE_TO_OSTREAM
     33,  # CANNOT_READ_ALL_DATA: the request was cut off on its way
     40,  # CHECKSUM_DOESNT_MATCH: the request was damaged on its way
     49,  # LOGICAL_ERROR
@@ -51,16 +54,21 @@ _RETRY = {
     243,  # NOT_ENOUGH_SPACE
     252,  # TOO_MANY_PARTS
     271,  # CANNOT_DECOMPRESS: the request was damaged on its way
+    279,  # ALL_CONNECTION_TRIES_FAILED
     285,  # TOO_FEW_LIVE_REPLICAS
     286,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
     319,  # UNKNOWN_STATUS_OF_INSERT
+    341,  # UNFINISHED
     394,  # QUERY_WAS_CANCELLED
     425,  # SYSTEM_ERROR
     439,  # CANNOT_SCHEDULE_TASK
     473,  # DEADLOCK_AVOIDED
+    499,  # S3_ERROR: the disk of the table
     722,  # ASYNC_LOAD_WAIT_FAILED: the server is starting
     735,  # QUERY_WAS_CANCELLED_BY_CLIENT
     999,  # KEEPER_EXCEPTION
+    1000,  # POCO_EXCEPTION
+    1001,  # STD_EXCEPTION
 }
 _DATA = {
     6,  # CANNOT_PARSE_TEXT
@@ -99,7 +107,7 @@ _HINTS = {
     47: "run `python -m event_sinker init-schema`",
     60: "run `python -m event_sinker init-schema`",
     81: "run `python -m event_sinker init-schema`",
-    497: "grant the user INSERT and SELECT on the event tables",
+    497: "grant the user INSERT and SELECT on the event tables and SELECT on system.processes",
 }
 _LOGIN_HINT = "check SINKER_CLICKHOUSE_USER and SINKER_CLICKHOUSE_PASSWORD"
 
@@ -118,16 +126,17 @@ def classify(error: BaseException) -> ErrorClass:
         return ErrorClass.DATA
     if code in _FATAL:
         return ErrorClass.FATAL
-    if code is None and isinstance(error, OperationalError | OSError):
-        return ErrorClass.RETRY  # connection refused, reset, timed out
     if code is None and isinstance(error, DataError):
         return ErrorClass.DATA  # the client could not write a value
+    if code is None and isinstance(error, DatabaseError | OperationalError | HTTPError | OSError):
+        return ErrorClass.RETRY  # connection refused, reset, timed out; or a gateway answered in ClickHouse's place
     return ErrorClass.UNKNOWN
 
 
 def explain(error: BaseException) -> str:
     """One line for a person: what ClickHouse said and, where known, what to do."""
-    text = (str(error).splitlines() or [type(error).__name__])[0][:300]
+    # What ClickHouse says about a violated constraint ends with the values of the row, which may be personal.
+    text = (str(error).splitlines() or [type(error).__name__])[0].split("Column values")[0][:300]
     code = server_code(error)
     hint = _HINTS.get(code, _LOGIN_HINT if code in {192, 193, 194, 516} else "")
     return f"{text}; {hint}" if hint else text

@@ -13,7 +13,7 @@ from event_sinker.errors import SinkerError
 from event_sinker.metrics import REGISTRY
 from event_sinker.service import Service
 
-_STALLED_SECONDS = 20
+_STALLED_SECONDS = 60  # declaring all queues over a bad network takes a while
 _PING_CACHE_SECONDS = 2.0
 
 

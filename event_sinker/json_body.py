@@ -14,7 +14,7 @@ import orjson
 
 from event_sinker.poison import Poison, Reason
 
-_LONG_NUMBER = re.compile(rb"[0-9.]{19,}")
+_LONG_NUMBER = re.compile(rb"-?[0-9.]{19,}")
 _DIGITS_AS_ZEROS = bytes(ord("0") if byte in b"0123456789." else ord(" ") for byte in range(256))
 _NINETEEN_DIGITS = b"0" * 19
 
@@ -24,8 +24,9 @@ def _outgrows_64_bits(body: bytes) -> bool:
     if _NINETEEN_DIGITS not in body.translate(_DIGITS_AS_ZEROS):  # ten times faster than the regular expression
         return False
     for run in _LONG_NUMBER.findall(body):
-        digits = run.lstrip(b"0.").replace(b".", b"")
-        if len(digits) > (17 if b"." in run else 19):
+        digits = run.lstrip(b"-0.").replace(b".", b"")
+        most = 17 if b"." in run else 18 if run.startswith(b"-") else 19
+        if len(digits) > most:
             return True
     return False
 

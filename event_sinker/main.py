@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.table import Table
 
@@ -77,6 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         served = tuple(getattr(options, "event_types", ()))
         settings = Settings.load(**({"event_types": served} if served else {}))
+    except SettingsError as error:
+        print(f"a SINKER_* variable is not what is expected: {error} (values per type are JSON)", file=sys.stderr)
+        return EXIT_CONFIGURATION
     except ValidationError as error:
         for problem in error.errors():
             name = "SINKER_" + "_".join(map(str, problem["loc"])).upper() if problem["loc"] else "settings"

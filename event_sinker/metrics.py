@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from event_sinker.poison import Reason
+
 REGISTRY = CollectorRegistry()
 _QUEUE = ["queue"]
 
@@ -28,7 +30,7 @@ CONSUMED = _counter("messages_consumed_total", "Messages delivered by RabbitMQ, 
 REDELIVERED = _counter("messages_redelivered_total", "Messages that RabbitMQ flagged as delivered before")
 ACKNOWLEDGED = _counter("messages_acknowledged_total", "Messages acknowledged: stored, found stored, or dead-lettered")
 INSERTED_ROWS = _counter("rows_inserted_total", "Rows that ClickHouse confirmed")
-STORED_BYTES = _counter("bytes_stored_total", "Message bytes of what is stored")
+STORED_BYTES = _counter("bytes_stored_total", "Message bytes of what is stored, or was already")
 DUPLICATES = _counter("duplicates_dropped_total", "Messages dropped because their event id is stored already")
 DEAD = _counter("dead_letters_total", "Messages moved to the dead-letter queue", ["queue", "reason"])
 RETRIES = _counter("retries_total", "Attempts that failed and were repeated", ["queue", "target", "code"])
@@ -43,7 +45,7 @@ BUFFER_BYTES = _gauge("buffer_bytes", "Bytes of the messages waiting for the nex
 BUFFER_AGE = _gauge("buffer_age_seconds", "Age of the oldest waiting message")
 IN_FLIGHT_ROWS = _gauge("in_flight_rows", "Messages in the batch being written")
 STOPPED = _gauge("stopped", "1 when the queue is no longer served and a person must act; the log says why")
-CONNECTED = _gauge("rabbitmq_connected", "1 while subscribed to all queues", [])
+CONNECTED = _gauge("rabbitmq_connected", "1 while there is a connection", [])
 RECONNECTS = _counter("rabbitmq_reconnects_total", "Connections to RabbitMQ that were lost or refused", [])
 
 
@@ -59,8 +61,13 @@ def exists_for(queue: str) -> None:
         BISECTIONS,
         ABANDONED,
         PAUSES,
+        FLUSH_SECONDS,
+        BATCH_ROWS,
+        EVENT_LAG,
     ):
         metric.labels(queue)
+    for reason in Reason:
+        DEAD.labels(queue, reason.value)
     for gauge in (BUFFER_ROWS, BUFFER_BYTES, BUFFER_AGE, IN_FLIGHT_ROWS, STOPPED):
         gauge.labels(queue).set(0)
 

@@ -10,7 +10,7 @@ from typing import Any
 from event_sinker.event_type import Column, EventType, Rule
 from event_sinker.json_body import load
 from event_sinker.poison import Poison, Reason
-from event_sinker.redact import redact
+from event_sinker.redact import redact_value
 from event_sinker.values import Unfit, converter, json_type
 
 __all__ = ["Limits", "Parser", "Poison", "Reason", "Row"]
@@ -48,9 +48,11 @@ class Parser:
             raise Poison(Reason.EMPTY, "the body is empty")
         if len(body) > self.limits.max_bytes:
             raise Poison(Reason.OVERSIZE, f"{len(body)} bytes; the limit is {self.limits.max_bytes}")
-        payload = load(redact(body) if self.event.redacted else body)
+        payload = load(body)
         if type(payload) is not dict:
             raise Poison(Reason.NOT_AN_OBJECT, f"expected a JSON object, found {json_type(payload)}")
+        if self.event.redacted:
+            payload = self._redacted(payload)
         values = []
         for key, convert, column in self._steps:
             if convert is None:
@@ -64,6 +66,13 @@ class Parser:
                 raise Poison(unfit.reason, f"{key}: expected {unfit.expected}", column.name) from None
         self._check_event_time(values[self._time_index], now)
         return tuple(values)
+
+    @staticmethod
+    def _redacted(payload: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return redact_value(payload)
+        except RecursionError:
+            raise Poison(Reason.OUT_OF_RANGE, "the body is nested too deeply") from None
 
     @staticmethod
     def _elsewhere(column: Column, convert: Callable[[Any], Any], payload: dict[str, Any]) -> Any:

@@ -1,46 +1,80 @@
-"""Blanks credentials in the text of an HTTP trace, before it is parsed, stored or set aside.
+"""Blanks credentials in an HTTP trace, before it is stored or set aside.
 
-The scraper logs each outbound call with its headers and its whole address, keys and tokens included. This works on the
-text and not on the parsed value, so that a message that is no valid JSON is cleaned as well.
+The scraper logs each outbound call with its headers and its whole address, keys and tokens included. What parses is
+cleaned by the names of its fields, and texts inside by what stands in front of a value in an address or a form. What
+does not parse is cleaned as text, as far as it is kept at all.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import orjson
 
 BLANK = "[redacted]"
+PARSED_BYTES = 1 << 20  # a larger body is taken as text
+KEPT_BYTES = 1 << 16  # of a body that does not parse
 
 # Part of a name is enough: x-rapidapi-key, ig_access_token, Proxy-Authorization, appsecret_proof.
-_SECRET_NAME = rb"(?:authorization|cookie|password|passwd|secret|token|signature|api[-_]?key|[-_]key)"
+_PART = r"(?:authorization|cookie|passw|secret|token|signature|credential|session|proof|(?:api|access|[-_.])[-_]?key)"
+_WHOLE = r"(?:key|auth|x-auth|jwt|sig|sid|pwd|code)"
+_NAME = rf"(?:[A-Za-z0-9_.\[\]-]{{0,60}}{_PART}[A-Za-z0-9_.\[\]-]{{0,60}}|{_WHOLE})"
+_SECRET = re.compile(rf".{{0,60}}{_PART}.{{0,60}}|{_WHOLE}", re.IGNORECASE | re.DOTALL)
 
-# "name": "value" and "name": ["value", ...], as JSON writes them; the closing quote may be missing.
-_FIELD = re.compile(
-    rb'("[^"\\]{0,80}' + _SECRET_NAME + rb'[^"\\]{0,80}"\s*:\s*)(?:"(?:[^"\\]|\\.)*(?:"|\Z)|\[[^\]]*\]|[0-9.eE+-]+)',
-    re.IGNORECASE,
-)
-# The same inside a text that holds JSON itself: \"name\": \"value\".
-_NESTED = re.compile(
-    rb'(\\+"[^"\\]{0,80}' + _SECRET_NAME + rb'[^"\\]{0,80}\\+"\s*:\s*\\+")[^"\\]*',
-    re.IGNORECASE,
-)
-# name=value in an address or a form; `key` alone too, the usual name there.
+# name=value in an address or a form, also where both are percent-encoded.
 _PARAMETER = re.compile(
-    rb"((?:[?&]|\\u0026|\\n|\\\"|\"|\s)(?:key|[A-Za-z0-9_.-]{0,80}"
-    + _SECRET_NAME
-    + rb"[A-Za-z0-9_.-]{0,80})=)[^&\"\\\s#]*",
-    re.IGNORECASE,
+    rf"((?<![A-Za-z0-9_.\[\]-])(?:%[0-9A-F]{{2}})?{_NAME}(?:=|%3D))(?:(?!%26)[^&\"\\\s#])+", re.IGNORECASE
 )
 # user:password@host
-_LOGIN = re.compile(rb"(://[^/\s:@\"]{1,200}:)[^/\s@\"]{1,400}(@)")
+_LOGIN = re.compile(r"(://[^/\s:@\"]{1,200}:)[^/\s@\"]{1,400}(@)")
 # Credentials that name themselves, wherever they stand.
-_BEARER = re.compile(rb"\b((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_BEARER = re.compile(r"\b((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+# The first "name": of a credential in text that does not parse; the quotes may be escaped.
+_FIELD = re.compile(rf'(?<!\\)\\{{0,8}}"{_NAME}\\{{0,8}}"\s{{0,20}}:', re.IGNORECASE)
+
+
+def redact_value(value: Any, name: str = "") -> Any:
+    """A parsed trace with the values of credentials replaced.
+
+    Raises:
+        RecursionError: it is nested too deeply.
+    """
+    if name and _SECRET.fullmatch(name) and value not in (None, "", [], {}):
+        return BLANK
+    if isinstance(value, dict):
+        return {key: redact_value(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [redact_value(item) for item in value]
+    return _text(value) if isinstance(value, str) else value
 
 
 def redact(body: bytes) -> bytes:
-    """The same text with the values of credentials replaced. Doing it twice changes nothing."""
-    blank = BLANK.encode()
-    body = _FIELD.sub(rb'\1"' + blank + rb'"', body)
-    body = _NESTED.sub(rb"\1" + blank, body)
-    body = _PARAMETER.sub(rb"\1" + blank, body)
-    body = _LOGIN.sub(rb"\1" + blank + rb"\2", body)
-    return _BEARER.sub(rb"\1" + blank, body)
+    """The same for a body that may be no JSON. Doing it twice changes nothing.
+
+    Of what is no JSON, the text up to the first credential is kept, and at most KEPT_BYTES.
+    """
+    if len(body) <= PARSED_BYTES:
+        try:
+            return orjson.dumps(redact_value(orjson.loads(body)))
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
+            pass
+    text = body[:KEPT_BYTES].decode("utf-8", "surrogateescape")
+    if field := _FIELD.search(text):
+        text = f"{text[: field.end()]} {BLANK}"
+    return _patterns(text).encode("utf-8", "surrogateescape")
+
+
+def _text(text: str) -> str:
+    if text[:1] in ("{", "["):
+        try:
+            return orjson.dumps(redact_value(orjson.loads(text))).decode()
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+            pass
+    return _patterns(text)
+
+
+def _patterns(text: str) -> str:
+    text = _PARAMETER.sub(rf"\1{BLANK}", text)
+    text = _LOGIN.sub(rf"\1{BLANK}\2", text)
+    return _BEARER.sub(rf"\1{BLANK}", text)

@@ -65,23 +65,23 @@ def apply(client: Client, events: Sequence[EventType], database: str, cluster: s
         changes.append(f"created database {database}")
     for event in events:
         found = client.query(
-            "SELECT partition_key, sorting_key, create_table_query FROM system.tables"
+            "SELECT engine, partition_key, sorting_key, create_table_query FROM system.tables"
             " WHERE database = %(database)s AND name = %(table)s",
             {"database": database, "table": event.table},
         ).result_rows
         if found:
-            changes += _upgrade(client, event, database, cluster, *found[0])
+            changes += _upgrade(client, event, database, cluster, found[0])
         else:
             client.command(create_table(event, database, cluster))
             changes.append(f"created table {database}.{event.table}")
     return changes
 
 
-def _upgrade(
-    client: Client, event: EventType, database: str, cluster: str, partition_key: str, sorting_key: str, ddl: str
-) -> list[str]:
+def _upgrade(client: Client, event: EventType, database: str, cluster: str, found: Sequence[str]) -> list[str]:
+    engine, partition_key, sorting_key, ddl = found
     table = f"{database}.{event.table}"
     for what, has, wants in (
+        ("engine", engine.removeprefix("Shared"), f"Replicated{event.engine}" if cluster else event.engine),
         ("partition key", partition_key, event.partition_by),
         ("sort key", sorting_key, ", ".join(event.order_by)),
     ):

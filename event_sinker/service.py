@@ -27,6 +27,7 @@ EXIT_FATAL = 3
 EXIT_SECOND_SIGNAL = 143
 
 _TICK_SECONDS = 0.1
+_SOUND_SECONDS = 60  # a connection that lived for so long was a good one
 
 
 class Service:
@@ -39,6 +40,8 @@ class Service:
         self._loop = IOLoop()
         self._connection: pika.SelectConnection | None = None
         self._failures = 0
+        self._connected_at = 0.0  # monotonic
+        self._drain_asked = False
         self._draining = False
         self._closing = False
         self.events = settings.served()
@@ -59,19 +62,24 @@ class Service:
             signal.signal(number, self._signalled)
         try:
             for consumer in self.consumers:
-                consumer.flusher.writer.open()
+                self.alive_at = time.monotonic()
+                if not consumer.flusher.writer.open():
+                    break  # the others need not wait for ClickHouse as well
         except SinkerError as error:
             self._fatal(error)
             return self.exit_code
         self._loop.add_callback_threadsafe(self._connect)
         self._loop.add_callback_threadsafe(self._tick)
-        self._loop.start()
+        try:
+            self._loop.start()
+        except Exception as error:
+            self._fatal(error)
         return self.exit_code
 
     # --- connection ---------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        if self._draining or self._closing:
+        if self._drain_asked or self._closing:
             return
         parameters = topology.connection_parameters(self.settings)
         try:
@@ -93,10 +101,14 @@ class Service:
 
     def _opened(self, connection: pika.SelectConnection) -> None:
         log.info("connected to RabbitMQ", extra={"queues": [event.queue for event in self.events]})
-        self._failures = 0
+        self._connected_at = time.monotonic()
         metrics.CONNECTED.set(1)
         for consumer in self.consumers:
             consumer.open(connection)
+
+    def acknowledged(self) -> None:
+        """A connection over which something was done is a good one: the next loss is the first again."""
+        self._failures = 0
 
     def subscription_lost(self, reason: str) -> None:
         """A channel or queue went away: start over with a new connection, which declares and subscribes everything."""
@@ -127,6 +139,10 @@ class Service:
 
     def _tick(self) -> None:
         self.alive_at = now = time.monotonic()
+        if self._drain_asked and not self._draining:
+            self._drain()
+        if self._connection and self._connection.is_open and now - self._connected_at > _SOUND_SECONDS:
+            self._failures = 0
         for consumer in self.consumers:
             consumer.tick(now)
         for event in self.events:
@@ -137,13 +153,13 @@ class Service:
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def _signalled(self, number: int, _frame: object) -> None:
-        if self._draining:
+        if self._drain_asked:
             # Un-acknowledged messages return to RabbitMQ by themselves; nothing needs to be written.
             os._exit(EXIT_SECOND_SIGNAL)
-        self._draining = True
-        self._loop.add_callback_threadsafe(self._drain)
+        self._drain_asked = True  # the loop sees it at its next tick; a signal handler must take no lock
 
     def _drain(self) -> None:
+        self._draining = True
         log.info("draining", extra={"grace_seconds": self.settings.shutdown_grace_seconds})
         self._loop.call_later(self.settings.shutdown_grace_seconds, self._grace_over)
         for consumer in self.consumers:

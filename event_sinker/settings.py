@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from event_sinker.events import EVENT_TYPES, EventType
 
@@ -25,6 +26,8 @@ class Settings(BaseSettings):
     rabbitmq_user: str = Field("stir", description="login")
     rabbitmq_password: SecretStr = Field(SecretStr(""), description="its password")
     rabbitmq_vhost: str = Field("/", description="virtual host of all queues")
+    rabbitmq_secure: bool = Field(False, description="AMQPS: TLS, with the certificate checked")
+    rabbitmq_ca_file: str = Field("", description="file with the authority of that certificate; empty = the system's")
     rabbitmq_heartbeat_seconds: Annotated[int, Field(ge=5)] = Field(
         30, description="a silent connection is cut after this"
     )
@@ -39,6 +42,7 @@ class Settings(BaseSettings):
         "_stage_e", description="second database that init-schema creates, for a stage environment", pattern=r"^\w*$"
     )
     clickhouse_secure: bool = Field(False, description="HTTPS instead of HTTP")
+    clickhouse_ca_file: str = Field("", description="file with the authority of its certificate; empty = the system's")
     clickhouse_cluster: str = Field(
         "", description="cluster name: DDL runs ON CLUSTER and tables are replicated", pattern=r"^[\w.-]*$"
     )
@@ -109,8 +113,12 @@ class Settings(BaseSettings):
 
         Raises:
             pydantic.ValidationError: a value is missing its type or its range.
+            pydantic_settings.SettingsError: a value is no JSON, or the folder does not exist.
         """
-        return cls(_secrets_dir=os.environ.get("SINKER_SECRETS_DIR"), **changes)
+        folder = os.environ.get("SINKER_SECRETS_DIR")
+        if folder and not Path(folder).is_dir():
+            raise SettingsError(f"SINKER_SECRETS_DIR names {folder}, which is no folder")
+        return cls(_secrets_dir=folder, **changes)
 
     @field_validator("event_types", mode="before")
     @classmethod

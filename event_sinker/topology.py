@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable
 
 import pika
@@ -28,11 +29,16 @@ DEAD_QUEUE_ARGUMENTS = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_L
 
 def connection_parameters(settings: Settings) -> pika.ConnectionParameters:
     """How this process reaches RabbitMQ."""
+    tls = None
+    if settings.rabbitmq_secure:
+        context = ssl.create_default_context(cafile=settings.rabbitmq_ca_file or None)
+        tls = pika.SSLOptions(context, settings.rabbitmq_host)
     return pika.ConnectionParameters(
         host=settings.rabbitmq_host,
         port=settings.rabbitmq_port,
         virtual_host=settings.rabbitmq_vhost,
         credentials=pika.PlainCredentials(settings.rabbitmq_user, settings.rabbitmq_password.get_secret_value()),
+        ssl_options=tls,
         heartbeat=settings.rabbitmq_heartbeat_seconds,
         socket_timeout=5,
         stack_timeout=10,

@@ -33,14 +33,15 @@ class UserAgent:
     mobile: int = 0
 
 
-@lru_cache(maxsize=4096)
 def read(text: str) -> UserAgent:
     """The parts of a user agent. Never fails."""
+    return _read(text[:_LONGEST]) if text else UserAgent()
+
+
+@lru_cache(maxsize=2048)
+def _read(text: str) -> UserAgent:
     from ua_parser import parse  # two thousand patterns, for one event type: only when the first launch arrives
 
-    text = text[:_LONGEST]
-    if not text:
-        return UserAgent()
     found = parse(text)
     system, browser, device = found.os, found.user_agent, found.device
     os_name = system.family if system else ""

@@ -85,6 +85,8 @@ def _time(value: Any) -> int:
 
 def _event_time(value: Any) -> int:
     """The same, or a number of epoch seconds."""
+    if type(value) is orjson.Fragment:  # another value of the message was long, so that all were read exactly
+        value = float(orjson.dumps(value))
     if type(value) is int or type(value) is float:
         if not 0 <= value < 1 << 32:
             raise Unfit(Reason.BAD_TIME, "epoch seconds from 1970 to 2106")

@@ -14,8 +14,10 @@ from typing import TypeVar
 import clickhouse_connect
 from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from tenacity import RetryCallState, Retrying, wait_random_exponential
 from tenacity.nap import sleep_using_event
+from urllib3.exceptions import HTTPError
 
 from event_sinker import metrics
 from event_sinker.errors import Abandoned, ErrorClass, SinkerError, classify, explain, server_code
@@ -30,9 +32,10 @@ log = logging.getLogger(__name__)
 options.np = options.pd = options.pd_time_test = None
 T = TypeVar("T")
 
-_UNKNOWN_ATTEMPTS = 5  # an error that no list knows is repeated this often before rows are suspected
+_UNKNOWN_ATTEMPTS = 8  # an error that no list knows is repeated this often before rows are suspected
 _HOPELESS_ROWS = 10  # when every row of a block this large is refused, the fault is not in the rows
-_LOOKUP_CHUNK = 1000
+_LOOKUP_ROWS = 1000
+_LOOKUP_BYTES = 4 << 20  # of ids and keys in one look-up
 _PING_SECONDS = 3  # a health check that waits longer is a bad answer itself
 
 
@@ -50,6 +53,7 @@ def connect(settings: Settings, reply_seconds: float | None = None) -> Client:
         username=settings.clickhouse_user,
         password=settings.clickhouse_password.get_secret_value(),
         secure=settings.clickhouse_secure,
+        ca_cert=settings.clickhouse_ca_file or None,
         compress=False if settings.clickhouse_compression == "none" else settings.clickhouse_compression,
         autogenerate_session_id=False,
         connect_timeout=5,
@@ -68,9 +72,16 @@ class Writer:
         self._client: Client | None = None
         self._table = f"`{settings.clickhouse_database}`.`{event.table}`"
         self._types = [column.type for column in event.columns]
+        self._lookup_texts = [
+            event.column_names.index(column.name)
+            for column in event.columns
+            if column.type == "String" and column.name in {*event.order_by, event.id_column}
+        ]
 
-    def open(self) -> None:
+    def open(self) -> bool:
         """Connect ahead of the first batch: it takes seconds when the machine is busy and messages pour in meanwhile.
+
+        Returns whether ClickHouse can be reached.
 
         Raises:
             SinkerError: the login is wrong. That ClickHouse is away is no reason not to start.
@@ -81,6 +92,8 @@ class Writer:
             if classify(error) is ErrorClass.FATAL:
                 raise SinkerError(f"ClickHouse: {explain(error)}") from error
             log.warning("ClickHouse cannot be reached yet", extra={"error": explain(error)})
+            return False
+        return True
 
     def write(self, batch_id: str, rows: Sequence[Row], lost: threading.Event) -> list[tuple[int, str]]:
         """Store the rows; return (index, reason) of each row that ClickHouse refuses, all others are stored.
@@ -92,11 +105,21 @@ class Writer:
             Abandoned: the messages went back to RabbitMQ meanwhile; what was stored will be found by id.
             SinkerError: no retry can help, a person must act.
         """
-        refused: list[tuple[int, str]] = []
-        self._write_range(batch_id, rows, 0, len(rows), lost, refused)
+        refused = self._write_all(batch_id, rows, lost)
         if len(refused) == len(rows) >= _HOPELESS_ROWS:
             raise SinkerError(f"{self._table}: ClickHouse refuses every one of {len(rows)} rows: {refused[0][1]}")
         return refused
+
+    def _write_all(self, batch_id: str, rows: Sequence[Row], lost: threading.Event) -> list[tuple[int, str]]:
+        refused: list[tuple[int, Exception]] = []
+        self._write_range(batch_id, rows, 0, len(rows), lost, refused)
+        unknown = next((error for _, error in refused if classify(error) is ErrorClass.UNKNOWN), None)
+        if unknown and len(refused) == len(rows):
+            raise SinkerError(
+                f"{self._table}: ClickHouse fails in a way that the sinker does not know, and accepts no row: "
+                f"{explain(unknown)}. If rows are to blame for it, add the code to event_sinker/errors.py"
+            )
+        return [(index, explain(error)) for index, error in refused]
 
     def _write_range(
         self,
@@ -105,21 +128,50 @@ class Writer:
         start: int,
         end: int,
         lost: threading.Event,
-        refused: list[tuple[int, str]],
+        refused: list[tuple[int, Exception]],
     ) -> None:
         token = f"{self.event.table}:{batch_id}:{start}-{end}"
+        whole = end - start == len(rows)
         try:
-            self._persist("insert", lambda: self._insert(rows[start:end], token), lost)
+            # A part of a block has been tried before: an error that no list knows is not waited out again.
+            self._persist(
+                "insert", lambda: self._insert(rows[start:end], token), lost, _repeat if whole else _repeat_known
+            )
         except (Abandoned, SinkerError):
             raise
         except Exception as error:
+            # The halves have tokens of their own, so what the failed insert may have left must be known first.
+            self._await_inserts(lost)
+            stored = self._find(rows[start:end], lost)
+            id_index = self.event.column_names.index(self.event.id_column)
+            if stored and all(row[id_index] in stored for row in rows[start:end]):
+                return
             if end - start == 1:
-                refused.append((start, explain(error)))
+                refused.append((start, error))
+                return
+            if stored:
+                self._write_rest(batch_id, rows, start, end, lost, refused, stored)
                 return
             metrics.BISECTIONS.labels(self.event.queue).inc()
             middle = (start + end) // 2
             self._write_range(batch_id, rows, start, middle, lost, refused)
             self._write_range(batch_id, rows, middle, end, lost, refused)
+
+    def _write_rest(
+        self,
+        batch_id: str,
+        rows: Sequence[Row],
+        start: int,
+        end: int,
+        lost: threading.Event,
+        refused: list[tuple[int, Exception]],
+        stored: set[str],
+    ) -> None:
+        """A failed insert left some of its rows: those that it did not are written one by one."""
+        id_index = self.event.column_names.index(self.event.id_column)
+        for at in range(start, end):
+            if rows[at][id_index] not in stored:
+                self._write_range(batch_id, rows, at, at + 1, lost, refused)
 
     def _insert(self, rows: Sequence[Row], token: str) -> None:
         client = self._connected()
@@ -150,7 +202,7 @@ class Writer:
     def _require_all(self, rows: Sequence[Row], written: int) -> None:
         """A server that reports another number of rows than it was sent is not believed before the ids are found."""
         id_index = self.event.column_names.index(self.event.id_column)
-        missing = {row[id_index] for row in rows} - (self._stored_ids(rows) - {""})
+        missing = {row[id_index] for row in rows} - self._stored_ids(rows)
         if missing:
             raise SinkerError(
                 f"{self._table}: ClickHouse confirmed an insert of {len(rows)} rows as {written}, and {len(missing)} "
@@ -167,30 +219,53 @@ class Writer:
             Abandoned, SinkerError: as `write`.
         """
         lost.wait(max(0.0, received + self.settings.redelivery_settle_seconds - time.monotonic()))
-        self._persist("lookup", lambda: self._await_running_inserts(lost), lost)
-        return self._persist("lookup", lambda: self._stored_ids(rows), lost)
+        self._await_inserts(lost)
+        return self._find(rows, lost)
+
+    def _await_inserts(self, lost: threading.Event) -> None:
+        self._persist("lookup", lambda: self._await_running_inserts(lost), lost, _repeat_lookup)
+
+    def _find(self, rows: Sequence[Row], lost: threading.Event) -> set[str]:
+        return self._persist("lookup", lambda: self._stored_ids(rows), lost, _repeat_lookup)
 
     def _stored_ids(self, rows: Sequence[Row]) -> set[str]:
         found: set[str] = set()
-        for start in range(0, len(rows), _LOOKUP_CHUNK):
-            found |= self._select_ids(rows[start : start + _LOOKUP_CHUNK])
-        return found
+        chunk: list[Row] = []
+        size = 0
+        for row in rows:
+            chunk.append(row)
+            size += sum(len(row[index]) for index in self._lookup_texts)
+            if len(chunk) >= _LOOKUP_ROWS or size >= _LOOKUP_BYTES:
+                found |= self._select_ids(chunk)
+                chunk, size = [], 0
+        if chunk:
+            found |= self._select_ids(chunk)
+        return found - {""}
 
     def _await_running_inserts(self, lost: threading.Event) -> None:
-        """Wait for the inserts into the table that run now. None is this writer's: it does one thing at a time."""
+        """Wait for the inserts of sinkers into the table that run now.
+
+        This writer's own last attempt may be among them, when its reply did not arrive in time.
+        """
         source = "system.processes"
+        settings = {}
         if self.settings.clickhouse_cluster:
             source = f"clusterAllReplicas('{self.settings.clickhouse_cluster}', system.processes)"
-        inserts = f"SELECT query_id FROM {source} WHERE query_kind = 'Insert' AND position(query, %(table)s) > 0"  # noqa: S608
+            settings = {"skip_unavailable_shards": 1}  # a replica that is down runs no insert
+        inserts = f"SELECT query_id FROM {source} WHERE query_kind = 'Insert' AND startsWith(query, %(head)s)"  # noqa: S608
 
         def running() -> set[str]:
-            rows = self._connected().query(inserts, {"table": self.event.table}).result_rows
+            parameters = {"head": f"INSERT INTO {self._table} "}
+            rows = self._connected().query(inserts, parameters, settings=settings).result_rows
             return {query_id for (query_id,) in rows}
 
         pending = running()
-        deadline = time.monotonic() + self.settings.insert_timeout_seconds
-        while pending and time.monotonic() < deadline and not lost.wait(0.1):
+        patience = time.monotonic() + self.settings.insert_timeout_seconds
+        while pending and not lost.wait(0.1):
             pending &= running()
+            if pending and time.monotonic() > patience:
+                patience = float("inf")
+                log.warning("an insert of another sinker takes long, waiting for it", extra={"table": self._table})
 
     def _select_ids(self, rows: Sequence[Row]) -> set[str]:
         # The sort key finds the few granules to read; the id alone would read every id of the month.
@@ -226,7 +301,13 @@ class Writer:
             self._client = connect(self.settings)
         return self._client
 
-    def _persist(self, target: str, action: Callable[[], T], lost: threading.Event) -> T:
+    def _persist(
+        self,
+        target: str,
+        action: Callable[[], T],
+        lost: threading.Event,
+        repeat: Callable[[RetryCallState], bool],
+    ) -> T:
         """Run the action until it succeeds or cannot; between attempts, back off until `lost` is set."""
 
         def attempt() -> T:
@@ -239,14 +320,17 @@ class Writer:
         retrying = Retrying(
             sleep=sleep_using_event(lost),
             wait=wait_random_exponential(multiplier=0.2, max=self.settings.retry_max_seconds),
-            retry=_repeat,
+            retry=repeat,
             before_sleep=lambda state: self._report(target, state),
             reraise=True,
         )
         try:
             return retrying(attempt)
+        except Abandoned:
+            self.takes_rows = True  # not known any more: the next batch will tell
+            raise
         except Exception as error:
-            if not isinstance(error, Abandoned) and classify(error) is ErrorClass.FATAL:
+            if classify(error) is ErrorClass.FATAL:
                 raise SinkerError(f"{self._table}: {explain(error)}") from error
             raise
 
@@ -267,9 +351,22 @@ class Writer:
         )
 
 
-def _repeat(state: RetryCallState) -> bool:
+def _verdict(state: RetryCallState) -> ErrorClass | None:
     error = state.outcome.exception()
-    if error is None or isinstance(error, Abandoned):
-        return False
-    verdict = classify(error)
-    return verdict is ErrorClass.RETRY or (verdict is ErrorClass.UNKNOWN and state.attempt_number < _UNKNOWN_ATTEMPTS)
+    return None if error is None or isinstance(error, Abandoned | SinkerError) else classify(error)
+
+
+def _repeat_known(state: RetryCallState) -> bool:
+    return _verdict(state) is ErrorClass.RETRY
+
+
+def _repeat(state: RetryCallState) -> bool:
+    unknown = _verdict(state) is ErrorClass.UNKNOWN and state.attempt_number < _UNKNOWN_ATTEMPTS
+    return unknown or _repeat_known(state)
+
+
+def _repeat_lookup(state: RetryCallState) -> bool:
+    """No row can be to blame for a failed question: whatever no person must mend is repeated."""
+    return _verdict(state) not in {None, ErrorClass.FATAL} and isinstance(
+        state.outcome.exception(), ClickHouseError | HTTPError | OSError
+    )

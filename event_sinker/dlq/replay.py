@@ -73,9 +73,7 @@ class _ReplayWriter(Writer):
     """These rows come from letters that were refused one by one: that all are refused again is no alarm."""
 
     def write(self, batch_id: str, rows: Sequence[Row], lost: threading.Event) -> list[tuple[int, str]]:
-        refused: list[tuple[int, str]] = []
-        self._write_range(batch_id, rows, 0, len(rows), lost, refused)
-        return refused
+        return self._write_all(batch_id, rows, lost)
 
 
 class _DryWriter(Writer):

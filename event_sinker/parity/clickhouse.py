@@ -1,4 +1,4 @@
-"""Reading the event tables in ClickHouse, with the same questions as `parity_postgres` asks the log tables."""
+"""Reading the event tables in ClickHouse, with the same questions as `postgres` asks the log tables."""
 
 from __future__ import annotations
 

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from tests.fault.conftest import clickhouse_proxy, rabbitmq_proxy, world  # noqa: F401 -- pytest finds them here by name
+from tests.fault.conftest import clickhouse_faults, clickhouse_proxy, rabbitmq_proxy, world  # noqa: F401 -- pytest finds them here by name

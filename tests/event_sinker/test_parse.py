@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from event_sinker import user_agent
 from event_sinker.events import EVENT_TYPES, Rule
 from event_sinker.parse import Limits, Parser, Poison, Reason
+from event_sinker.redact import redact
 from tests.event_sinker.sample_events import sample_event
 
 pytestmark = pytest.mark.unit
@@ -52,6 +54,12 @@ VALID = {name: sample_event(name) for name in EVENT_TYPES} | {
     "scrape_request_log": SCRAPE,
 }
 
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    max_leaves=8,
+)
 
 RANGES = {
     "DateTime": (0, (1 << 32) - 1),
@@ -169,6 +177,7 @@ def test_event_time_far_in_the_future_would_win_every_latest_value() -> None:
         "9223372036854775807",
         "18446744073709551615",
         "-9223372036854775808",
+        "-9999999999999999999",
         "18446744073709551616",
         "123456789012345678901234567890",
         "0.1234567890123456789012345",
@@ -273,13 +282,6 @@ def test_reasons_never_show_the_value() -> None:
     assert "secret" not in found.detail and "event_timestamp" in found.detail
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
-    max_leaves=8,
-)
-
-
 @settings(max_examples=400, deadline=None)
 @given(event_type=st.sampled_from(sorted(VALID)), changes=st.data())
 def test_any_payload_is_a_row_or_a_reason(event_type: str, changes: st.DataObject) -> None:
@@ -375,14 +377,60 @@ def test_credentials_of_a_trace_are_blanked() -> None:
         TRACE
         | {
             "uri": "https://api.example/v1?access_token=geheim-1&fields=id",
-            "headers": {"X-RapidAPI-Key": "geheim-2", "Authorization": ["Bearer geheim-3geheim"], "Accept": "*/*"},
+            "headers": {
+                "X-RapidAPI-Key": "geheim-2",
+                "Authorization": ["Bearer geheim-3geheim", "a]b"],
+                "Accept": "*/*",
+            },
             "requestBody": '{"client_secret": "geheim-4"}',
-            "remoteAddress": "https://user:geheim-5@api.example/",
+            "remoteAddress": "https://user:geheim-5@api.example/?next=https%3A%2F%2Fh%2F%3Faccess_token%3Dgeheim-6%26a%3D1",
         },
     )
     assert "geheim" not in str(row)
     assert row["uri"] == "https://api.example/v1?access_token=[redacted]&fields=id"
     assert json.loads(row["headers"])["Accept"] == "*/*"
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        b"\\" * 1_000_000,
+        b'"token":[' * 110_000,
+        b'"' * 1_000_000,
+        b"token" * 200_000,
+        b"://" * 300_000,
+        b"Basic " * 160_000,
+    ],
+    ids=lambda evil: evil[:5].decode(),
+)
+@pytest.mark.timeout(60)
+def test_cleaning_takes_time_in_proportion_to_the_text(evil: bytes) -> None:
+    """Under a quadratic pattern a megabyte takes minutes, the I/O loop gets no turn, and the connection is lost."""
+    for body in (evil, json.dumps({"uri": evil.decode()}).encode()):
+        assert redact(redact(body)) == redact(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a": "x', b'{"token": ["a]b", "geheim"', b'{\\"api_key\\": \\"geheim', b"GET /?sig=geheim&b=1"]
+)
+def test_a_trace_that_does_not_parse_keeps_no_credential(body: bytes) -> None:
+    assert b"geheim" not in redact(body)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(["Authorization", "x-api-key", "a", "uri", "sessionId"]), json_values, max_size=4)
+)
+def test_a_cleaned_trace_stays_json_and_clean(payload: dict[str, object]) -> None:
+    body = json.dumps(payload).encode()
+    cleaned = redact(body)
+    assert redact(cleaned) == cleaned
+    try:
+        json.loads(body, parse_constant=lambda _: 1 / 0)
+    except (ZeroDivisionError, ValueError):
+        return
+    if b"\\ud" not in body:
+        assert json.loads(cleaned).keys() == payload.keys()
 
 
 def launch(**changes: object) -> dict[str, object]:
@@ -422,3 +470,18 @@ def test_an_epoch_that_is_none_is_poison(sent: object) -> None:
 @given(st.text(max_size=300))
 def test_any_user_agent_is_read(text: str) -> None:
     assert_types("launch_refer", parse("launch_refer", launch(userAgent=text)))
+
+
+@pytest.mark.parametrize("device", ["1", "1" * 23])
+def test_a_long_number_elsewhere_changes_no_verdict(device: str) -> None:
+    """It only makes the message be read by the slower, exact way."""
+    assert parse("launch_refer", launch(timestamp=NOW - 0.5, deviceId=device))["event_timestamp"] == NOW - 1
+    score = sample_event("sentiment_log", score=0.5, comment=device, event_timestamp="2026-03-01 10:15:30")
+    assert parse("sentiment_log", score)["score"] == 0.5
+
+
+def test_only_the_beginning_of_a_user_agent_is_remembered() -> None:
+    user_agent._read.cache_clear()
+    for number in range(3):
+        user_agent.read("x" * 1_000_000 + str(number))
+    assert user_agent._read.cache_info().currsize == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from event_sinker.writer import _UNKNOWN_ATTEMPTS
 from tests.fault.clickhouse_faults import ClickHouseFaults
 from tests.fault.sinker_process import SinkerProcess, SinkerWorld, wait_until
 
@@ -76,11 +77,11 @@ def test_an_unknown_code_is_repeated_a_few_times_and_then_taken_for_a_bad_row(
 ) -> None:
     """Case 10: a code that no list knows. Here it was about the block as a whole, so its halves are taken."""
     sinker = started(world, clickhouse_faults)
-    clickhouse_faults.answer(9999, times=5)
+    clickhouse_faults.answer(9999, times=_UNKNOWN_ATTEMPTS)
     world.send(20)
     world.assert_each_stored_once()
-    assert ranges(clickhouse_faults) == ["0-20"] * 5 + ["0-10", "10-20"]
-    assert sinker.metric("sinker_retries_total", code="9999") == 4
+    assert ranges(clickhouse_faults) == ["0-20"] * _UNKNOWN_ATTEMPTS + ["0-10", "10-20"]
+    assert sinker.metric("sinker_retries_total", code="9999") == _UNKNOWN_ATTEMPTS - 1
     assert world.dead() == []
 
 
@@ -89,7 +90,7 @@ def test_an_unknown_code_of_an_insert_that_happened_makes_no_second_copy(
 ) -> None:
     """Case 10: the rows are there and the server goes on denying it; the halves would carry tokens of their own."""
     started(world, clickhouse_faults)
-    clickhouse_faults.answer(9999, times=5, stored=True)
+    clickhouse_faults.answer(9999, times=_UNKNOWN_ATTEMPTS, stored=True)
     world.send(20)
     world.assert_each_stored_once()
     assert world.dead() == []
@@ -102,10 +103,10 @@ def test_a_gateway_that_answers_for_clickhouse_is_waited_for(
     sinker = started(world, clickhouse_faults)
     for status in (503, 502, 500):
         clickhouse_faults.tokens.clear()
-        clickhouse_faults.answer(None, times=7, status=status)
+        clickhouse_faults.answer(None, times=_UNKNOWN_ATTEMPTS + 2, status=status)
         world.send(20)
         wait_until(lambda: sinker.metric("sinker_messages_acknowledged_total") == len(world.sent))
-        assert ranges(clickhouse_faults) == ["0-20"] * 8, f"status {status}"
+        assert ranges(clickhouse_faults) == ["0-20"] * (_UNKNOWN_ATTEMPTS + 3), f"status {status}"
     world.assert_each_stored_once()
     assert world.dead() == []
     assert sinker.metric("sinker_bisections_total") == 0

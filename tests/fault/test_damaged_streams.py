@@ -46,6 +46,8 @@ def test_damage_on_the_way_to_clickhouse(world: SinkerWorld, clickhouse_proxy: T
     [
         pytest.param("reply", after(b"}" + FRAME_END, 1), id="from-rabbitmq-frame-end"),
         pytest.param("reply", after(FRAME_END + b"\x02\x00\x01", 1), id="from-rabbitmq-frame-type"),
+        # 64 KiB more than there are: what follows is swallowed until the end is not where it should be
+        pytest.param("reply", after(FRAME_END + b"\x02\x00\x01", 5), id="from-rabbitmq-frame-size"),
         # 60, 80: basic.ack; its tag of 8 bytes and a byte of flags lie before the end of the frame
         pytest.param("request", after(b"\x00\x3c\x00\x50", 13), id="to-rabbitmq-frame-end"),
     ],

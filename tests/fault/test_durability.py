@@ -6,6 +6,7 @@ import pytest
 
 from event_sinker.events import EVENT_TYPES
 from tests.fault.sinker_process import SinkerWorld, wait_until
+from tests.fault.test_server_outages import kill_and_restart
 
 pytestmark = pytest.mark.integration
 
@@ -38,9 +39,6 @@ def test_clickhouse_killed_right_after_the_acknowledgement(world: SinkerWorld, c
     sinker = world.start()
     world.send(500)
     wait_until(lambda: sinker.metric("sinker_messages_acknowledged_total") == 500)
-    clickhouse_service.main.process().kill()
-    sinker.kill()
-    clickhouse_service.start()
-    clickhouse_service.wait_ready()
+    kill_and_restart(clickhouse_service)
     assert world.depth("profile_log_events_q") == 0
     world.assert_each_stored_once()
