@@ -46,7 +46,9 @@ class Settings(BaseSettings):
     clickhouse_cluster: str = Field(
         "", description="cluster name: DDL runs ON CLUSTER and tables are replicated", pattern=r"^[\w.-]*$"
     )
-    clickhouse_compression: str = Field("lz4", description="compression of inserts on the wire: lz4, zstd or none")
+    clickhouse_compression: str = Field(
+        "lz4", description="compression of inserts on the wire: lz4 (checksummed), zstd or none"
+    )
     insert_timeout_seconds: Seconds = Field(60, description="an insert without a reply for this long is tried again")
     retry_max_seconds: Seconds = Field(20, description="longest pause between two attempts to insert the same block")
     redelivery_settle_seconds: Annotated[float, Field(ge=0)] = Field(

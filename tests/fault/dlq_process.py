@@ -11,7 +11,7 @@ from tests.event_sinker.dlq_command import variables
 from tests.fault.sinker_process import REPOSITORY, SinkerWorld
 from tests.fault.tcp_proxy import TcpProxy
 
-_INSERT = re.compile(rb"INSERT(\+|%20| )INTO")
+_INSERT = re.compile(rb"insert_deduplication_token")
 
 
 def start_dlq(

@@ -30,7 +30,7 @@ def after(mark: bytes, distance: int) -> Callable[[bytes], int | None]:
 
 @pytest.mark.parametrize("text", [b"INSTAGRAM", LZ4_FRAME], ids=["in-a-value", "in-the-frame-header"])
 def test_damage_on_the_way_to_clickhouse(world: SinkerWorld, clickhouse_proxy: TcpProxy, text: bytes) -> None:
-    """Beyond E2: the compressed block carries a checksum, so ClickHouse refuses it and the sinker sends it again."""
+    """The compressed block carries a checksum, so ClickHouse refuses it and the sinker sends it again."""
     sinker = world.start_and_store_one(clickhouse_http_port=clickhouse_proxy.port)
     clickhouse_proxy.corrupt("request", after(text, 3))
     world.send(100)
@@ -55,7 +55,7 @@ def test_damage_on_the_way_to_clickhouse(world: SinkerWorld, clickhouse_proxy: T
 def test_damaged_frames_of_rabbitmq(
     world: SinkerWorld, rabbitmq_proxy: TcpProxy, direction: str, where: Callable[[bytes], int | None]
 ) -> None:
-    """Beyond E2: a frame that ends or begins wrongly costs the connection and nothing else."""
+    """A frame that ends or begins wrongly costs the connection and nothing else."""
     sinker = world.start(rabbitmq_port=rabbitmq_proxy.port)
     rabbitmq_proxy.corrupt(direction, where)
     world.send(300)
@@ -69,7 +69,7 @@ def test_damaged_frames_of_rabbitmq(
 def test_a_message_that_arrives_damaged_is_set_aside_and_its_neighbours_are_stored(
     world: SinkerWorld, rabbitmq_proxy: TcpProxy
 ) -> None:
-    """Beyond E2: JSON that no longer is JSON becomes a dead letter, never a row."""
+    """JSON that no longer is JSON becomes a dead letter, never a row."""
     world.start(rabbitmq_port=rabbitmq_proxy.port)
     rabbitmq_proxy.corrupt("reply", after(b'{"event_id": "damaged', 0))
     world.send(50)

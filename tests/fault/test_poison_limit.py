@@ -41,7 +41,7 @@ def test_too_many_in_a_row(world: SinkerWorld) -> None:
     assert "SINKER_POISON_MAX_CONSECUTIVE" in last
     moved = [body for _, body, _ in world.dead()]
     assert 0 < len(moved) <= 100, "nothing was moved beyond the limit"
-    assert world.depth(QUEUE) == 300 - len(moved)
+    wait_until(lambda: world.depth(QUEUE) == 300 - len(moved), what="the rest back in the queue")
     assert_all_dead_after_restart(world, bodies, moved)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from event_sinker.event_type import EventType, Rule
 from event_sinker.events import EVENT_TYPES
+from event_sinker.redact import redact
 from tests.event_sinker.sample_events import sample_event
 from tests.fault.sinker_process import SinkerWorld, id_key
 
@@ -97,24 +98,19 @@ def test_every_poison_of_every_type_is_set_aside_with_its_reason(world: SinkerWo
     """Case 14: sent = stored + dead, for all types in one process, and each reason is the right one."""
     world.serve()
     sinker = world.start()
-    for name, event in EVENT_TYPES.items():
+    zoos = {name: zoo(event) for name, event in EVENT_TYPES.items()}
+    for name, animals in zoos.items():
         world.send(10, name)
-        world.publish([body for _, body in zoo_of(world, event)], name)
+        world.publish([body for _, body in animals], name)
         world.send(10, name)
     world.assert_each_stored_once()
-    for name, event in EVENT_TYPES.items():
-        found = [(headers["x-stir-dead-reason"], body) for headers, body, _ in world.dead(name)]
-        wrong = Counter(found) - Counter(zoo_of(world, event))
-        assert not wrong, f"{name}: {[(reason, body[:80]) for reason, body in wrong]}"
-        assert len(found) == len(zoo_of(world, event))
+    for name, animals in zoos.items():
+        # Credentials are blanked in dead letters too, so those of such a type are not what was sent byte for byte.
+        kept = redact if EVENT_TYPES[name].redacted else bytes
+        found = Counter((headers["x-stir-dead-reason"], body) for headers, body, _ in world.dead(name))
+        expected = Counter((reason, kept(body)) for reason, body in animals)
+        assert found == expected, f"{name}: {[(reason, body[:80]) for reason, body in found - expected]}"
     assert sinker.process.poll() is None
-
-
-ZOOS: dict[str, list[tuple[str, bytes]]] = {}
-
-
-def zoo_of(world: SinkerWorld, event: EventType) -> list[tuple[str, bytes]]:
-    return ZOOS.setdefault(event.name, zoo(event))
 
 
 def test_a_body_of_ten_megabytes(world: SinkerWorld) -> None:

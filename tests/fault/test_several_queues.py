@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_one_process_with_all_types_dies_and_loses_its_connection(world: SinkerWorld, rabbitmq_proxy: TcpProxy) -> None:
-    """Beyond E2: one connection carries all queues; when it goes, all come back, each with its own events."""
+    """One connection carries all queues; when it goes, all come back, each with its own events."""
     world.serve()
     sinker = world.start(rabbitmq_port=rabbitmq_proxy.port, batch_seconds=2)
     for name in EVENT_TYPES:

@@ -107,7 +107,7 @@ def test_soak(
     clickhouse_proxy: TcpProxy,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Beyond E2: cases 1-26 in any order and on top of each other. Confirmed = stored once each + dead."""
+    """All cases in any order and on top of each other. Confirmed = stored once each + dead."""
     caplog.set_level(logging.CRITICAL, "pika")  # the publisher's connections fail all the time
     print(f"STIR_SOAK_SEED={SEED}")
     world.serve(*TYPES)
