@@ -120,6 +120,6 @@ _MIGRATION = (
     "1. bind a temporary durable queue to its exchange and routing key, then unbind the queue; "
     "2. let its old consumer, or a shovel into the temporary queue, empty it; "
     "3. delete it and start the sinker, which declares it as a quorum queue; "
-    "4. shovel the temporary queue into it and delete that one. "
+    "4. unbind the temporary queue, shovel it into the new one and delete it. "
     "Until then, SINKER_EVENT_TYPES can name the event types that are ready"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from event_sinker.main import main
 from event_sinker.metrics import REGISTRY
 from event_sinker.parse import Poison, Reason
 from event_sinker.settings import Settings
-from event_sinker.topology import DELIVERY_LIMIT, queue_arguments
+from event_sinker.topology import DELIVERY_LIMIT, connection_parameters, queue_arguments
 from tests.fault.sinker_process import REPOSITORY
 
 pytestmark = pytest.mark.unit
@@ -207,3 +208,27 @@ def test_the_readme_names_every_event_type_and_metric() -> None:
 def test_only_launches_may_lack_an_id(event) -> None:
     """Where an event can be without an id, exactly once cannot be promised, and the documentation says so."""
     assert event.always_has_id is (event.name != "launch_refer")
+
+
+def test_tls_to_rabbitmq_checks_the_certificate() -> None:
+    assert connection_parameters(Settings()).ssl_options is None
+    options = connection_parameters(Settings(rabbitmq_secure=True, rabbitmq_host="broker.example")).ssl_options
+    assert options.server_hostname == "broker.example"
+    assert options.context.verify_mode is ssl.CERT_REQUIRED
+    assert options.context.check_hostname
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SINKER_BATCH_SECONDS_BY_TYPE", "post_log:120", "batch_seconds_by_type"),
+        ("SINKER_SECRETS_DIR", "/nonexistent", "SINKER_SECRETS_DIR names /nonexistent"),
+        ("SINKER_CONSUMERS_BY_TYPE", '{"nonsense": 2}', "unknown event type"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert main(["check-config"]) == 2
+    assert said in capsys.readouterr().err
