@@ -85,7 +85,7 @@ def _upgrade(client: Client, event: EventType, database: str, cluster: str, foun
         ("partition key", partition_key, event.partition_by),
         ("sort key", sorting_key, ", ".join(event.order_by)),
     ):
-        if has.replace("`", "") != wants:
+        if has.replace("`", "").removeprefix("(").removesuffix(")") != wants.removeprefix("(").removesuffix(")"):
             raise SinkerError(
                 f"table {table} has {what} ({has}), the sinker needs ({wants}), and ClickHouse cannot change it in "
                 f"place. With the sinker stopped: RENAME TABLE {table} TO {table}_old, run init-schema again, "

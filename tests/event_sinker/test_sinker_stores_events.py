@@ -359,6 +359,12 @@ def test_a_table_with_another_partition_key_is_refused(world: SinkerWorld) -> No
             schema.apply(client, [event], database)
 
 
+def test_init_schema_finds_its_own_tables_in_place(all_types: SinkerWorld) -> None:
+    """Every start of the local stack runs it again."""
+    with connect(all_types.settings) as client:
+        assert schema.apply(client, list(EVENT_TYPES.values()), all_types.settings.clickhouse_database) == []
+
+
 def test_init_schema_brings_an_older_table_up_to_date(world: SinkerWorld) -> None:
     """A table of the old design: no deduplication window, no retry_count, no batch id. Its rows stay."""
     database = world.settings.clickhouse_database
