@@ -11,6 +11,10 @@ round, each in a process of its own, with broker, ClickHouse and consumer on the
 
     python benchmarks/sinker_throughput.py --events 400000 --rounds 3
 
+Two rates each. `whole` counts from the connection to the last event: it holds the start and, for the sinker, the last
+batch, which waits for its time trigger when the queue is empty; the shorter the run, the more they weigh. `steady` is
+the rate between one tenth and nine tenths of the events, at which a long backlog drains.
+
 Prints events per second (median and spread) and the ratios. Starts its own RabbitMQ, ClickHouse and PostgreSQL and
 removes them.
 """
@@ -41,6 +45,7 @@ import psycopg2
 from devstack.services import ClickHouseService, PostgresService, RabbitmqService
 from devstack.settings import StackSettings
 from event_sinker import schema, topology
+from event_sinker.claim import Claim
 from event_sinker.events import EVENT_TYPES
 from event_sinker.parse import Parser
 from event_sinker.settings import Settings
@@ -71,10 +76,15 @@ def body(number: int, **metrics: int) -> bytes:
 # --- the three programs -----------------------------------------------------------------------------------------------
 
 
-def consume_only(settings: Settings, count: int) -> float:
-    """Seconds to receive and acknowledge `count` messages and do nothing with them."""
+Progress = list[tuple[float, int]]
+"""Seconds since the start and events done by then, in order of time; the last one is the end."""
+
+
+def consume_only(settings: Settings, count: int) -> Progress:
+    """Receive and acknowledge `count` messages and do nothing with them."""
     seen = 0
     started = 0.0
+    done: Progress = []
 
     def on_message(channel, method, _properties, _body) -> None:
         nonlocal seen, started
@@ -82,6 +92,7 @@ def consume_only(settings: Settings, count: int) -> float:
         seen += 1
         if seen % 1000 == 0 or seen == count:
             channel.basic_ack(method.delivery_tag, multiple=True)
+            done.append((time.perf_counter() - started, seen))
             if seen == count:
                 connection.close()
 
@@ -95,10 +106,10 @@ def consume_only(settings: Settings, count: int) -> float:
         on_close_callback=lambda closed, _reason: closed.ioloop.stop(),
     )
     connection.ioloop.start()
-    return time.perf_counter() - started
+    return done
 
 
-def replaced_design(settings: Settings, count: int) -> float:
+def replaced_design(settings: Settings, count: int) -> Progress:
     """Prefetch 1, acknowledged one by one before the insert, 1000 rows per insert from a buffer in memory."""
     rows: queue.Queue[tuple] = queue.Queue(maxsize=10_000)
     parser = Parser(EVENT)
@@ -108,7 +119,7 @@ def replaced_design(settings: Settings, count: int) -> float:
         done = 0
         while done < count:
             batch = [rows.get() for _ in range(min(1000, count - done))]
-            writer.write(uuid.uuid4().hex, batch, threading.Event())
+            writer.write(uuid.uuid4().hex, batch, Claim())
             done += len(batch)
 
     sinker = threading.Thread(target=sink)
@@ -125,10 +136,10 @@ def replaced_design(settings: Settings, count: int) -> float:
                 break
         channel.cancel()
     sinker.join()
-    return time.perf_counter() - started
+    return [(time.perf_counter() - started, count)]
 
 
-def postgres_rows(settings: Settings, count: int) -> float:
+def postgres_rows(settings: Settings, count: int) -> Progress:
     """Every event is a row and a transaction of its own, acknowledged after its commit. Login in PG* variables."""
     started = 0.0
     with (
@@ -151,7 +162,7 @@ def postgres_rows(settings: Settings, count: int) -> float:
             if seen == count:
                 break
         channel.cancel()
-    return time.perf_counter() - started
+    return [(time.perf_counter() - started, count)]
 
 
 POSTGRES_TABLE = """
@@ -164,8 +175,8 @@ POSTGRES_TABLE = """
 PROGRAMS = {"pika": consume_only, "replaced": replaced_design, "postgres": postgres_rows}
 
 
-def run_sinker(settings: Settings, count: int, environment: dict[str, str]) -> tuple[float, int]:
-    """Seconds from the connection to the last stored batch, and the number of inserts, by the sinker's own log."""
+def run_sinker(settings: Settings, count: int, environment: dict[str, str]) -> Progress:
+    """From the connection to the last stored batch, one entry per insert, by the sinker's own log."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "event_sinker", "run"],
@@ -183,11 +194,29 @@ def run_sinker(settings: Settings, count: int, environment: dict[str, str]) -> t
         process.wait(30)
         log.seek(0)
         entries = [json.loads(line) for line in log]
-    times = {
-        name: [datetime.fromisoformat(entry["time"]) for entry in entries if entry["message"] == name]
-        for name in ("connected to RabbitMQ", "batch stored")
-    }
-    return (times["batch stored"][-1] - times["connected to RabbitMQ"][0]).total_seconds(), len(times["batch stored"])
+    connected = next(entry["time"] for entry in entries if entry["message"] == "connected to RabbitMQ")
+    stored = 0
+    done: Progress = []
+    for entry in entries:
+        if entry["message"] == "batch stored":
+            stored += entry["rows"]
+            since = datetime.fromisoformat(entry["time"]) - datetime.fromisoformat(connected)
+            done.append((since.total_seconds(), stored))
+    return done
+
+
+def whole_rate(done: Progress) -> float:
+    seconds, events = done[-1]
+    return events / seconds
+
+
+def steady_rate(done: Progress) -> float:
+    """Between one tenth and nine tenths of the events; a program with a single entry has only one rate."""
+    if len(done) < 3:
+        return whole_rate(done)
+    events = done[-1][1]
+    first, last = (next(entry for entry in done if entry[1] >= events * tenths / 10) for tenths in (1, 9))
+    return (last[1] - first[1]) / (last[0] - first[0])
 
 
 # --- rounds -----------------------------------------------------------------------------------------------------------
@@ -237,7 +266,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
     return environment
 
 
-def child(program: str, count: int, environment: dict[str, str]) -> float:
+def child(program: str, count: int, environment: dict[str, str]) -> Progress:
     finished = subprocess.run(
         [sys.executable, __file__, "--program", program, "--events", str(count)],
         env=environment,
@@ -245,7 +274,7 @@ def child(program: str, count: int, environment: dict[str, str]) -> float:
         text=True,
         check=True,
     )
-    return float(finished.stdout)
+    return [(seconds, events) for seconds, events in json.loads(finished.stdout)]
 
 
 def children_cpu() -> float:
@@ -255,34 +284,39 @@ def children_cpu() -> float:
 
 
 def measure(settings: Settings, environment: dict[str, str], count: int, rounds: int) -> None:
-    rates: dict[str, list[float]] = {"pika": [], "sinker": [], "replaced": [], "postgres": []}
-    cpu: dict[str, list[float]] = {name: [] for name in rates}
+    names = ("pika", "sinker", "replaced", "postgres")
+    whole: dict[str, list[float]] = {name: [] for name in names}
+    steady: dict[str, list[float]] = {name: [] for name in names}
+    cpu: dict[str, list[float]] = {name: [] for name in names}
     for number in range(1, rounds + 1):
         inserts = 0
-        for name in rates:
+        for name in names:
             events = max(2000, count // 40) if name in {"replaced", "postgres"} else count
             fill(settings, events)
             before = children_cpu()
             if name == "sinker":
-                seconds, inserts = run_sinker(settings, events, environment)
+                done = run_sinker(settings, events, environment)
+                inserts = len(done)
             else:
-                seconds = child(name, events, environment)
-            rates[name].append(events / seconds)
+                done = child(name, events, environment)
+            whole[name].append(whole_rate(done))
+            steady[name].append(steady_rate(done))
             cpu[name].append((children_cpu() - before) / events * 1e6)
-        shown = "  ".join(f"{name} {values[-1]:,.0f}/s" for name, values in rates.items())
-        print(f"round {number}: {shown}; the sinker made {inserts} inserts of {count / inserts:,.0f} rows", flush=True)
-    medians = {name: statistics.median(values) for name, values in rates.items()}
+        shown = "  ".join(f"{name} {whole[name][-1]:,.0f}/s, steady {steady[name][-1]:,.0f}/s;" for name in names)
+        print(f"round {number}: {shown} the sinker made {inserts} inserts of {count / inserts:,.0f} rows", flush=True)
     cores, today = os.cpu_count(), datetime.now(UTC).date()
     print(f"\n{count:,} events of {BODY_BYTES} bytes, {rounds} rounds, {cores} cores, {today}\n")
-    print("| program | events/s, median | lowest - highest | against the pika loop | its own CPU, us per event |")
-    print("|---|---|---|---|---|")
-    for name, values in rates.items():
-        ratio, micros = medians[name] / medians["pika"], statistics.median(cpu[name])
-        print(
-            f"| {name} | {medians[name]:,.0f} | {min(values):,.0f} - {max(values):,.0f} | {ratio:.2f} | {micros:.0f} |"
-        )
+    print(
+        "| program | steady events/s, median | lowest - highest | whole | steady / pika | its own CPU, us per event |"
+    )
+    print("|---|---|---|---|---|---|")
+    for name in names:
+        ratio = statistics.median(mine / pika for mine, pika in zip(steady[name], steady["pika"], strict=True))
+        rates = f"{statistics.median(steady[name]):,.0f} | {min(steady[name]):,.0f} - {max(steady[name]):,.0f}"
+        rates += f" | {statistics.median(whole[name]):,.0f}"
+        print(f"| {name} | {rates} | {ratio:.2f} | {statistics.median(cpu[name]):.0f} |")
     for name in ("replaced", "postgres"):
-        print(f"\nsinker / {name}: {medians['sinker'] / medians[name]:.1f}")
+        print(f"\nsinker / {name}: {statistics.median(steady['sinker']) / statistics.median(steady[name]):.1f}")
 
 
 def main() -> None:
@@ -293,7 +327,7 @@ def main() -> None:
     parser.add_argument("--program", choices=list(PROGRAMS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.program:
-        print(PROGRAMS[options.program](Settings.load(), options.events))
+        print(json.dumps(PROGRAMS[options.program](Settings.load(), options.events)))
         return
     with tempfile.TemporaryDirectory(prefix="stir-benchmark-") as home:
         stack = StackSettings(home=Path(home), port_base=options.port_base, ports={})

@@ -72,6 +72,10 @@ class Published:
         self.process.start()
 
     def wait(self) -> tuple[int, float]:
+        while self.process.is_alive() and self.result.empty():
+            time.sleep(0.2)
+        if self.result.empty():
+            raise SystemExit("the publisher died, see above; a broker that blocks it is out of memory")
         found = self.result.get()
         self.process.join()
         return found
@@ -194,7 +198,7 @@ def measure(settings: Settings, clickhouse: ClickHouseService, options: argparse
         done = phase(settings, log, "average", options.average, options.seconds, 0)
         done += phase(settings, log, "peak", options.peak, options.seconds, done)
         if options.outage:
-            outage(settings, clickhouse, sinker.pid, options.average * 10, options.outage, done)
+            outage(settings, clickhouse, sinker.pid, options.during_outage, options.outage, done)
     finally:
         sinker.terminate()
         sinker.wait(60)
@@ -206,6 +210,12 @@ def main() -> None:
     parser.add_argument("--average", type=float, default=200, help="events/s of the first phase (default 200)")
     parser.add_argument("--peak", type=float, default=10_000, help="events/s of the second phase (default 10000)")
     parser.add_argument("--outage", type=float, default=300, help="seconds without ClickHouse; 0 = none (default 300)")
+    parser.add_argument(
+        "--during-outage",
+        type=float,
+        default=1000,
+        help="events/s meanwhile (default 1000); the broker keeps them, and the stack's one blocks publishers at 600 MB",
+    )
     parser.add_argument("--trigger", type=float, default=5, help="the sinker's time trigger, seconds (default 5)")
     parser.add_argument("--port-base", type=int, default=24_500, help="ports of the servers that are started")
     options = parser.parse_args()

@@ -9,7 +9,7 @@ from airflow.providers.standard.sensors.python import PythonSensor
 from airflow.sdk import DAG, Param
 from stir.assets import LEADERBOARD, POST_STATISTICS, SCRAPE_REQUESTS
 from stir.dag_declaration import DagDeclaration, Documentation, Kind
-from stir.dbt_run import dbt_run
+from stir.dbt_run import DbtTierOperator, dbt_run
 from stir.time_guards import EVENING_PAUSE, AfterRunOf
 
 FREQUENT, LONG = "dbt_frequent", "dbt_long"
@@ -45,10 +45,11 @@ with tier(
     schedule="*/15 * * * *",
     limit=60,
     pool=FREQUENT,
-    purpose="""Build what a profile page shows: accounts, posts, their logs and core metrics. Follower counts and
-    engagement of the last quarter of an hour become visible to every later tier.""",
-    inputs="`beat_replica` (accounts, posts), `_e.profile_log_events`, `_e.post_log_events`.",
-    outputs="Models tagged `core` in database `dbt`: the staging models of accounts, posts and logs.",
+    purpose="""Build what a profile page shows: accounts, posts, their logs, core metrics and time series. Follower
+    counts and engagement of the last quarter of an hour become visible to every later tier.""",
+    inputs="`beat_replica` (accounts, posts), `_e.profile_log_events`, `_e.post_log_events`, the accounts' country.",
+    outputs="""Models tagged `core` in database `dbt`: the staging models of accounts, posts and logs,
+    `mart_profile_core_metrics` with one row per profile, and the rows of `mart_time_series` of accounts with news.""",
 ):
     dbt_run("core", priority_weight=10)
 
@@ -144,8 +145,13 @@ with tier(
     schedule="0 19 * * *",
     limit=360,
     pool=LONG,
-    purpose="Build the leaderboards: monthly ranks of Instagram and YouTube accounts and of creators across platforms.",
+    purpose="""Build the leaderboards: monthly ranks of Instagram and YouTube accounts and of creators across platforms.
+    At the end rebuild `mart_time_series` from scratch, for data that came too late for dbt_core's look-back.""",
     inputs="Staging models of dbt_core, accounts of dbt_hourly, marts of post_ranker.",
-    outputs="Models tagged `daily` in database `dbt`, and the asset `mart_leaderboard`.",
+    outputs="Models tagged `daily` in database `dbt`, the asset `mart_leaderboard`, and `mart_time_series` as a whole.",
 ):
-    dbt_run("daily", publishes=[LEADERBOARD])
+    # In the pool of dbt_core, which appends to the same table: its one slot keeps the two apart.
+    refresh_time_series = DbtTierOperator(
+        task_id="refresh_time_series", select=["mart_time_series"], full_refresh=True, pool=FREQUENT
+    )
+    dbt_run("daily", publishes=[LEADERBOARD]) >> refresh_time_series

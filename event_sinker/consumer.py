@@ -23,6 +23,7 @@ from pika.exceptions import ChannelClosedByBroker
 from event_sinker import metrics
 from event_sinker.batch import Buffer, Message, Triggers, cost_of
 from event_sinker.budget import MemoryBudget
+from event_sinker.claim import Claim
 from event_sinker.duplicates import RecentIds
 from event_sinker.errors import Abandoned, SinkerError
 from event_sinker.events import EventType
@@ -35,11 +36,11 @@ log = logging.getLogger(__name__)
 class Owner(Protocol):
     """What a consumer reports to; see `service.Service`."""
 
-    def subscription_lost(self, reason: str) -> None:
-        """A channel or queue went away: start over with a new connection."""
+    def subscription_lost(self, consumer: QueueConsumer, reason: str) -> None:
+        """Its channel or queue went away: declare and open it again."""
 
-    def consumer_stopped(self) -> None:
-        """A consumer gave up: a person must act."""
+    def give_up(self, event: EventType, error: SinkerError) -> None:
+        """A person must act: stop every consumer of this queue."""
 
     def acknowledged(self) -> None:
         """A batch is done."""
@@ -53,16 +54,16 @@ class Owner(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """Messages on their way to ClickHouse. `lost` is set when their channel is gone: then they are no longer ours."""
+    """Messages on their way to ClickHouse, delivered over this channel."""
 
     messages: list[Message]
     channel: Channel
-    lost: threading.Event
+    claim: Claim
     cost: int
 
 
 class QueueConsumer:
-    """Consumes one queue over any number of connections, one after the other."""
+    """Consumes one queue over any number of channels, one after the other."""
 
     def __init__(
         self,
@@ -77,24 +78,26 @@ class QueueConsumer:
         self.flusher = Flusher(event, settings, recent)
         self.stopped: SinkerError | None = None  # set for good when only a person can help
         self.subscribed = False  # also during a pause, which is no fault
+        self.losses = 0  # of the subscription, since the last acknowledgement
         self._consuming = False  # RabbitMQ knows this consumer, and it is not being cancelled
         self._loop = loop
         self._owner = owner
         self._budget = budget
         self._prefetch = self._most_prefetch = settings.prefetch
-        rows = settings.rows(event)
+        self._claim_seconds = settings.claim_seconds()
         self._buffer = Buffer(
             Triggers(
-                rows=rows,
+                rows=settings.rows(event),
                 bytes=settings.batch_bytes,
                 seconds=settings.seconds(event),
                 interval=settings.batch_interval_seconds,
-                max_rows=max(rows, min(settings.batch_max_rows, settings.prefetch // 2)),
-                max_bytes=max(settings.batch_bytes, settings.batch_max_bytes),
+                max_rows=settings.max_rows(),
+                max_bytes=settings.batch_max_bytes,
             )
         )
         self._held = 0  # bytes of the memory budget
         self._channel: Channel | None = None
+        self._claim: Claim | None = None  # to what came over this channel
         self._consumer_tag = ""
         self._paused = False
         self._cancelling = False
@@ -107,19 +110,18 @@ class QueueConsumer:
     # --- subscription -------------------------------------------------------------------------------------------------
 
     def open(self, connection: pika.SelectConnection) -> None:
-        """Subscribe over a new connection."""
+        """Subscribe over a new channel."""
         if not self.stopped:
-            connection.channel(on_open_callback=self._channel_opened)
+            connection.channel(on_open_callback=partial(self._channel_opened, time.monotonic()))
 
-    def _channel_opened(self, channel: Channel) -> None:
+    def _channel_opened(self, asked: float, channel: Channel) -> None:
         if self.stopped:
             channel.close()
             return
         self._channel = channel
+        self._claim = Claim(self._claim_seconds, asked)
         channel.add_on_close_callback(self._channel_closed)
-        channel.add_on_cancel_callback(
-            lambda _frame: self._owner.subscription_lost(f"queue {self.event.queue} was deleted")
-        )
+        channel.add_on_cancel_callback(lambda _frame: self._lost(channel, "RabbitMQ cancelled it: the queue is gone"))
         self._set_prefetch()
 
     def _set_prefetch(self) -> None:
@@ -135,19 +137,27 @@ class QueueConsumer:
 
     def _subscription_confirmed(self, _frame) -> None:
         self._consuming = self.subscribed = True
+        if self._draining:
+            self._leave()
 
     def _channel_closed(self, channel: Channel, reason: Exception) -> None:
-        if channel is not self._channel or self.stopped:
-            return
-        if isinstance(reason, ChannelClosedByBroker) and reason.reply_code == 403:  # ACCESS_REFUSED
-            self._stop(
+        if isinstance(reason, ChannelClosedByBroker) and reason.reply_code == 403 and channel is self._channel:
+            self._owner.give_up(
+                self.event,
                 SinkerError(
                     f"queue {self.event.queue} is no longer served: {reason.reply_text}. Another program consumes it "
                     "exclusively, or the user lacks the right to read it. Mend that and restart"
-                )
+                ),
             )
         else:
-            self._owner.subscription_lost(f"channel of {self.event.queue} closed: {reason}")
+            self._lost(channel, f"its channel closed: {reason}")
+
+    def _lost(self, channel: Channel, reason: str) -> None:
+        if channel is self._channel:
+            self.release()
+            if channel.is_open:
+                channel.close()
+            self._owner.subscription_lost(self, reason)
 
     def release(self) -> None:
         """The channel is gone: forget what was not stored, RabbitMQ delivers it again."""
@@ -155,11 +165,9 @@ class QueueConsumer:
         self._channel = None
         self._prefetch = self._most_prefetch
         self._buffer.clear()
-        if self._in_flight:
-            self._in_flight.lost.set()
-            self._keep_account(self._in_flight.cost)
-        else:
-            self._keep_account(0)
+        if self._claim:
+            self._claim.give_up()
+        self._keep_account(self._in_flight.cost if self._in_flight else 0)
 
     # --- messages to batches ------------------------------------------------------------------------------------------
 
@@ -195,9 +203,11 @@ class QueueConsumer:
         return full or self._buffer.due(now) or (self._draining and len(self._buffer) > 0)
 
     def tick(self, now: float) -> None:
-        """To be called several times a second: fires the time trigger and ends pauses."""
+        """To be called several times a second: fires the time trigger, renews the claim and ends pauses."""
         if self._in_flight is None and self._channel and self._due(now):
             self._flush(now)
+        if self._in_flight:
+            self._renew_claim(now)
         if self._paused and not self._cancelling and self._budget.may_resume(self._held):
             self._resume()
 
@@ -206,8 +216,15 @@ class QueueConsumer:
         messages = self._buffer.take(now)
         metrics.CONSUMED.labels(self.event.queue).inc(len(messages))
         cost = sum(message.cost for message in messages)
-        self._in_flight = Batch(messages, self._channel, threading.Event(), cost)
+        self._in_flight = Batch(messages, self._channel, self._claim, cost)
         self._batches.put(self._in_flight)
+        self._renew_claim(now)
+
+    def _renew_claim(self, now: float) -> None:
+        """Ask RabbitMQ something over this channel. To repeat the prefetch changes nothing and has an answer."""
+        channel, claim = self._channel, self._claim
+        if channel and channel.is_open and claim.must_ask(now):
+            channel.basic_qos(prefetch_count=self._prefetch, callback=lambda _frame: claim.confirmed(now))
 
     def _write_batches(self) -> None:
         """The worker thread. It talks to ClickHouse and never touches the channel."""
@@ -215,7 +232,7 @@ class QueueConsumer:
             batch = self._batches.get()
             error: BaseException | None = None
             try:
-                self.flusher.flush(batch.messages, batch.lost)
+                self.flusher.flush(batch.messages, batch.claim)
             except BaseException as raised:
                 error = raised
             self._loop.add_callback_threadsafe(partial(self._written, batch, error))
@@ -227,7 +244,7 @@ class QueueConsumer:
             metrics.ABANDONED.labels(self.event.queue).inc()
             log.info("batch abandoned: its messages went back to RabbitMQ", extra={"queue": self.event.queue})
         elif isinstance(error, SinkerError):
-            self._stop(error)
+            self._owner.give_up(self.event, error)
         elif error is not None:
             self._owner.failed(error)
             return
@@ -235,6 +252,7 @@ class QueueConsumer:
             # Batches are taken in the order of delivery, one at a time: all tags up to the last are done.
             batch.channel.basic_ack(batch.messages[-1].tag, multiple=True)
             metrics.ACKNOWLEDGED.labels(self.event.queue).inc(len(batch.messages))
+            self.losses = 0
             self._owner.acknowledged()
             fitting = self._fitting(batch.cost, len(batch.messages))
             if fitting >= 2 * self._prefetch:  # the messages became smaller
@@ -301,16 +319,16 @@ class QueueConsumer:
         if not (self._channel and self._channel.is_open):
             self._buffer.clear()
         elif self._consuming:
-            self._consuming = False
-            self._channel.basic_cancel(self._consumer_tag, callback=lambda _frame: self.tick(time.monotonic()))
+            self._leave()
 
-    def _stop(self, error: SinkerError) -> None:
-        """Serve this queue no longer: its messages go back, the other queues go on."""
+    def _leave(self) -> None:
+        self._consuming = False
+        self._channel.basic_cancel(self._consumer_tag, callback=lambda _frame: self.tick(time.monotonic()))
+
+    def stop(self, error: SinkerError) -> None:
+        """Serve this queue no longer: its messages go back."""
         self.stopped = error
-        metrics.STOPPED.labels(self.event.queue).set(1)
-        log.critical(str(error), extra={"queue": self.event.queue})
         channel = self._channel
         self.release()
         if channel and channel.is_open:
             channel.close()
-        self._owner.consumer_stopped()

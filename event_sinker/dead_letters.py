@@ -6,19 +6,19 @@ Each is moved to `<queue>.dead` with the reason, and RabbitMQ has confirmed it t
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pika
-from pika.exceptions import AMQPError, ChannelClosedByBroker, UnroutableError
+from pika.exceptions import ChannelClosedByBroker, NackError, UnroutableError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from event_sinker import metrics, topology
+from event_sinker import broker_errors, metrics, topology
 from event_sinker.batch import Message
+from event_sinker.claim import Claim
 from event_sinker.errors import Abandoned
 from event_sinker.events import EventType
 from event_sinker.parse import Poison
@@ -92,8 +92,9 @@ class DeadLetters:
     def __init__(self, event: EventType, settings: Settings) -> None:
         self.event = event
         self.settings = settings
+        self.trouble = ""  # why the last attempt failed, for /readyz: until it succeeds, the queue waits
 
-    def publish(self, letters: Sequence[DeadLetter], lost: threading.Event) -> None:
+    def publish(self, letters: Sequence[DeadLetter], claim: Claim) -> None:
         """Move messages to the dead-letter queue; returns when RabbitMQ has confirmed them all.
 
         A crash between the confirmation and the acknowledgement of the originals moves them again: a dead letter may
@@ -104,23 +105,28 @@ class DeadLetters:
         """
         remaining = list(letters)
         retrying = Retrying(
-            sleep=sleep_using_event(lost),
+            sleep=sleep_using_event(claim),
             wait=wait_random_exponential(multiplier=0.2, max=self.settings.reconnect_max_seconds),
-            retry=retry_if_exception_type((AMQPError, OSError)),
+            retry=retry_if_exception_type(broker_errors.UNREACHABLE),
             before_sleep=self._report,
             reraise=True,
         )
-        retrying(self._publish, remaining, lost)
+        try:
+            retrying(self._publish, remaining, claim)
+        finally:
+            self.trouble = ""
 
-    def _publish(self, remaining: list[DeadLetter], lost: threading.Event) -> None:
+    def _publish(self, remaining: list[DeadLetter], claim: Claim) -> None:
         """One connection per visit: poison is rare, and a connection that idles here could not serve its heartbeats."""
-        if lost.is_set():
+        if claim.lost:
             raise Abandoned
         connection = pika.BlockingConnection(topology.connection_parameters(self.settings))
         try:
             channel = connection.channel()
             channel.confirm_delivery()
             while remaining:
+                if claim.lost:
+                    raise Abandoned
                 self._publish_one(connection, channel, remaining[0])
                 letter = remaining.pop(0)
                 metrics.DEAD.labels(self.event.queue, letter.poison.reason.value).inc()
@@ -153,8 +159,19 @@ class DeadLetters:
 
     def _report(self, state: RetryCallState) -> None:
         error = state.outcome.exception()
+        self.trouble = f"{self.event.dead_queue}: {self._why(error)}"
         metrics.RETRIES.labels(self.event.queue, "dead letter", type(error).__name__).inc()
         log.warning(
             "dead letter could not be published, will be repeated",
-            extra={"queue": self.event.queue, "attempt": state.attempt_number, "error": repr(error)},
+            extra={"queue": self.event.queue, "attempt": state.attempt_number, "error": self.trouble},
         )
+
+    def _why(self, error: BaseException) -> str:
+        if isinstance(error, NackError):
+            return (
+                "RabbitMQ takes no more dead letters, so it is full, or has lost its majority. "
+                "Make room by `dlq replay`, `dlq export --remove` or `dlq purge`, or raise its limit"
+            )
+        if isinstance(error, UnroutableError):
+            return "it was not there and is declared again"
+        return broker_errors.explain(error, self.settings)

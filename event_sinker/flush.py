@@ -8,18 +8,20 @@ was stored is then recognised by its event id.
 from __future__ import annotations
 
 import logging
-import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import itemgetter
 from secrets import token_hex
 
 from event_sinker import metrics
 from event_sinker.batch import Message
+from event_sinker.claim import Claim
 from event_sinker.dead_letters import DeadLetter, DeadLetters
 from event_sinker.duplicates import RecentIds
 from event_sinker.events import EventType
-from event_sinker.parse import Limits, Parser, Poison, Reason, Row
+from event_sinker.parse import Parser, Poison, Reason, Row
 from event_sinker.poison_limit import PoisonLimit
 from event_sinker.settings import Settings
 from event_sinker.writer import Writer
@@ -34,21 +36,18 @@ class Outcome:
     stored: list[Message]
     duplicates: int
     dead: list[DeadLetter]
-    oldest: int = 0  # event time of the oldest stored row, epoch seconds
+    times: Counter[int] = field(default_factory=Counter)  # event times of the stored rows, epoch seconds
 
 
 class Flusher:
     """Writes the batches of one consumer, one at a time. `recent` may be shared by the consumers of a process."""
 
-    def __init__(self, event: EventType, settings: Settings, recent: RecentIds | None = None) -> None:
-        limits = Limits(
-            max_bytes=settings.max_message_bytes,
-            min_event_time=int(settings.min_event_time.timestamp()),
-            max_future=int(settings.max_event_future_seconds),
-        )
+    def __init__(
+        self, event: EventType, settings: Settings, recent: RecentIds | None = None, writer: Writer | None = None
+    ) -> None:
         self.event = event
-        self.writer = Writer(event, settings)
-        self._parser = Parser(event, limits)
+        self.writer = writer or Writer(event, settings)
+        self._parser = Parser(event, settings.limits())
         self._dead_letters = DeadLetters(event, settings)
         self._limit = PoisonLimit(
             event.queue, settings.poison_max_consecutive, settings.poison_max_ratio, settings.poison_window
@@ -57,26 +56,29 @@ class Flusher:
         self._id_index = event.column_names.index(event.id_column)
         self._time_index = event.column_names.index(event.time_column)
 
-    def flush(self, messages: Sequence[Message], lost: threading.Event) -> Outcome:
-        """Store a batch and move what cannot be stored. `lost` is set when the messages went back to RabbitMQ.
+    @property
+    def trouble(self) -> str:
+        """What keeps the batch in hand from being done; empty: nothing. It is tried again until it is done."""
+        return self.writer.trouble or self._dead_letters.trouble
+
+    def flush(self, messages: Sequence[Message], claim: Claim) -> Outcome:
+        """Store a batch and move what cannot be stored.
 
         Raises:
-            Abandoned: they did, and there was still something to do.
+            Abandoned: the messages went back to RabbitMQ, and there was still something to do.
             SinkerError: a person must act.
         """
         started = time.monotonic()
         batch_id = token_hex(8)
-        outcome = self.store(messages, batch_id, lost)
+        outcome = self.store(messages, batch_id, claim)
         poison = self._require_limits(messages, outcome.dead)
         if outcome.dead:
-            self._dead_letters.publish(outcome.dead, lost)
+            self._dead_letters.publish(outcome.dead, claim)
         self._limit.record(poison)
         self._report(batch_id, messages, outcome, started)
         return outcome
 
-    def store(
-        self, messages: Sequence[Message], batch_id: str, lost: threading.Event, suspect: bool = False
-    ) -> Outcome:
+    def store(self, messages: Sequence[Message], batch_id: str, claim: Claim, suspect: bool = False) -> Outcome:
         """Store a batch; what cannot be stored is returned. `suspect`: any of them may be stored already.
 
         Raises:
@@ -86,16 +88,16 @@ class Flusher:
         if dead and not suspect:
             self._require_limits(messages, dead)
         rows, owners = self._distinct(rows, owners)
-        rows, owners = self._without_stored(rows, owners, lost, suspect)
+        rows, owners = self._without_stored(rows, owners, claim, suspect)
         if rows:
-            refused = dict(self.writer.write(batch_id, rows, lost))
+            refused = dict(self.writer.write(batch_id, rows, claim))
             if refused:
                 dead += [DeadLetter(owners[at], Poison(Reason.REFUSED, reason)) for at, reason in refused.items()]
                 rows = [row for at, row in enumerate(rows) if at not in refused]
                 owners = [owner for at, owner in enumerate(owners) if at not in refused]
             self._recent.add(row[self._id_index] for row in rows)
-        oldest = min((row[self._time_index] for row in rows), default=0)
-        return Outcome(owners, len(messages) - len(owners) - len(dead), dead, oldest)
+        times = Counter(map(itemgetter(self._time_index), rows))
+        return Outcome(owners, len(messages) - len(owners) - len(dead), dead, times)
 
     def _require_limits(self, messages: Sequence[Message], dead: Sequence[DeadLetter]) -> list[bool]:
         tags = {letter.message.tag for letter in dead}
@@ -134,7 +136,7 @@ class Flusher:
         return [rows[at] for at in keep], [owners[at] for at in keep]
 
     def _without_stored(
-        self, rows: list[Row], owners: list[Message], lost: threading.Event, suspect: bool
+        self, rows: list[Row], owners: list[Message], claim: Claim, suspect: bool
     ) -> tuple[list[Row], list[Message]]:
         """Drop what another process (or an earlier life of this one) stored before its acknowledgement could arrive."""
         suspects = [
@@ -144,7 +146,7 @@ class Flusher:
             return rows, owners
         metrics.REDELIVERED.labels(self.event.queue).inc(len(suspects))
         received = max(owners[at].received for at in suspects)
-        known = self.writer.stored_ids([rows[at] for at in suspects], received, lost)
+        known = self.writer.stored_ids([rows[at] for at in suspects], received, claim)
         keep = [at for at, row in enumerate(rows) if row[self._id_index] not in known]
         return [rows[at] for at in keep], [owners[at] for at in keep]
 
@@ -158,8 +160,8 @@ class Flusher:
         metrics.FLUSH_SECONDS.labels(queue).observe(seconds)
         metrics.BATCH_ROWS.labels(queue).observe(len(messages))
         metrics.STORED_BYTES.labels(queue).inc(received - left_out)
-        if outcome.stored:
-            metrics.EVENT_LAG.labels(queue).observe(max(0.0, time.time() - outcome.oldest))
+        now = time.time()
+        metrics.EVENT_LAG.observe(queue, ((max(0.0, now - at), events) for at, events in outcome.times.items()))
         log.info(
             "batch stored",
             extra={

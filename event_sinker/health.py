@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,8 +14,11 @@ from event_sinker.errors import SinkerError
 from event_sinker.metrics import REGISTRY
 from event_sinker.service import Service
 
-_STALLED_SECONDS = 60  # declaring all queues over a bad network takes a while
+log = logging.getLogger(__name__)
+
+_STALLED_SECONDS = 30
 _PING_CACHE_SECONDS = 2.0
+_SILENT_SECONDS = 10  # a client that says nothing for so long is left
 
 
 class Health:
@@ -31,16 +35,28 @@ class Health:
         return seconds < _STALLED_SECONDS, {"loop_turned_seconds_ago": round(seconds, 3)}
 
     def ready(self) -> tuple[bool, dict[str, object]]:
+        """All queues are subscribed and what comes is stored. `reasons`: why not, by server or queue."""
         consumers = self._service.consumers
         subscribed = {consumer.event.queue: True for consumer in consumers}
         stores = dict(subscribed)
+        reasons: dict[str, str] = {}
+        if self._service.broker_trouble:
+            reasons["rabbitmq"] = self._service.broker_trouble
         for consumer in consumers:
             subscribed[consumer.event.queue] &= consumer.subscribed
-            stores[consumer.event.queue] &= consumer.flusher.writer.takes_rows
+            if trouble := consumer.flusher.trouble:
+                stores[consumer.event.queue] = False
+                reasons[consumer.event.queue] = trouble
         stopped = {consumer.event.queue: str(consumer.stopped) for consumer in consumers if consumer.stopped}
         clickhouse = self._clickhouse()
         ready = all(subscribed.values()) and all(stores.values()) and clickhouse and not stopped
-        return ready, {"subscribed": subscribed, "stores": stores, "clickhouse": clickhouse, "stopped": stopped}
+        return ready, {
+            "subscribed": subscribed,
+            "stores": stores,
+            "clickhouse": clickhouse,
+            "reasons": reasons,
+            "stopped": stopped,
+        }
 
     def _clickhouse(self) -> bool:
         with self._lock:
@@ -59,6 +75,8 @@ def serve(service: Service, host: str, port: int) -> ThreadingHTTPServer:
     health = Health(service)
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = _SILENT_SECONDS
+
         def do_GET(self) -> None:
             path = self.path.split("?")[0]
             if path == "/metrics":
@@ -79,10 +97,16 @@ def serve(service: Service, host: str, port: int) -> ThreadingHTTPServer:
         def log_message(self, *_: object) -> None:
             """Scrapes are not worth a log line."""
 
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, _request: object, client_address: object) -> None:
+            """A client that goes away in the middle of an answer; everything else here cannot fail."""
+            log.debug("health check failed", extra={"client": str(client_address)}, exc_info=True)
+
     try:
-        server = ThreadingHTTPServer((host, port), Handler)
+        server = Server((host, port), Handler)
     except OSError as error:
         raise SinkerError(f"SINKER_HTTP_PORT {port} on {host} cannot be used: {error.strerror}") from None
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -22,6 +23,8 @@ from event_sinker.parity import command as parity
 from event_sinker.service import EXIT_FATAL, EXIT_OK, Service
 from event_sinker.settings import Settings
 from event_sinker.writer import connect
+
+log = logging.getLogger(__name__)
 
 EXIT_CONFIGURATION = 2
 
@@ -98,13 +101,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return commands[options.command](settings, options)
     except SinkerError as error:
-        print(error, file=sys.stderr)
+        if options.command == "run":
+            log.critical(str(error))  # whoever reads its log expects JSON
+        else:
+            print(error, file=sys.stderr)
         return EXIT_FATAL
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     if options.init_schema:
-        _apply_schema(settings, [settings.clickhouse_database])
+        _apply_schema(settings, _databases(settings))
     service = Service(settings)
     # Thousands of messages come and go in one piece and hold no cycles: looking for cycles among them every few
     # hundred allocations costs a tenth of the throughput and finds nothing.
@@ -128,8 +134,7 @@ def _check_config(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _init_schema(settings: Settings, options: argparse.Namespace) -> int:
-    databases = options.database or [settings.clickhouse_database, settings.clickhouse_stage_database]
-    databases = list(dict.fromkeys(name for name in databases if name))
+    databases = options.database or _databases(settings)
     if options.show:
         for database in databases:
             print(schema.create_database(database, settings.clickhouse_cluster) + ";\n")
@@ -141,6 +146,12 @@ def _init_schema(settings: Settings, options: argparse.Namespace) -> int:
         "\n".join(changes) if changes else f"{', '.join(databases)}: all {len(EVENT_TYPES)} event tables are in place"
     )
     return EXIT_OK
+
+
+def _databases(settings: Settings) -> list[str]:
+    """Databases that have event tables: the one that is written, and that of the stage environment unless it is ""."""
+    names = (settings.clickhouse_database, settings.clickhouse_stage_database)
+    return list(dict.fromkeys(name for name in names if name))  # a sinker of the stage environment names it twice
 
 
 def _apply_schema(settings: Settings, databases: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from event_sinker.lag_histogram import LagHistogram
 from event_sinker.poison import Reason
 
 REGISTRY = CollectorRegistry()
@@ -36,10 +37,11 @@ DEAD = _counter("dead_letters_total", "Messages moved to the dead-letter queue",
 RETRIES = _counter("retries_total", "Attempts that failed and were repeated", ["queue", "target", "code"])
 BISECTIONS = _counter("bisections_total", "Blocks that were halved to find a row that ClickHouse refuses")
 ABANDONED = _counter("batches_abandoned_total", "Batches given up because their messages went back to RabbitMQ")
+SUBSCRIPTIONS_LOST = _counter("subscriptions_lost_total", "Times that a channel or its queue went away")
 PAUSES = _counter("pauses_total", "Times that a queue was left for a while because the memory limit was reached")
 FLUSH_SECONDS = _histogram("flush_seconds", "From taking a batch to its last confirmation", _SECONDS)
 BATCH_ROWS = _histogram("batch_rows", "Messages per batch", _ROWS)
-EVENT_LAG = _histogram("event_lag_seconds", "From event time to stored row, oldest event of each batch", _LAG)
+EVENT_LAG = LagHistogram("sinker_event_lag_seconds", "From event time to stored row, of every event", _LAG, REGISTRY)
 BUFFER_ROWS = _gauge("buffer_rows", "Messages waiting for the next batch")
 BUFFER_BYTES = _gauge("buffer_bytes", "Bytes of the messages waiting for the next batch")
 BUFFER_AGE = _gauge("buffer_age_seconds", "Age of the oldest waiting message")
@@ -60,6 +62,7 @@ def exists_for(queue: str) -> None:
         DUPLICATES,
         BISECTIONS,
         ABANDONED,
+        SUBSCRIPTIONS_LOST,
         PAUSES,
         FLUSH_SECONDS,
         BATCH_ROWS,

@@ -6,17 +6,20 @@ import logging
 import os
 import random
 import signal
+import threading
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pika
 from pika.adapters.select_connection import IOLoop
-from pika.exceptions import AMQPError
 
-from event_sinker import metrics, topology
+from event_sinker import broker_errors, metrics, topology
 from event_sinker.budget import MemoryBudget
 from event_sinker.consumer import QueueConsumer
 from event_sinker.duplicates import RecentIds
 from event_sinker.errors import SinkerError
+from event_sinker.events import EventType
 from event_sinker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,7 @@ class Service:
         self.settings = settings
         self.exit_code = EXIT_OK
         self.alive_at = time.monotonic()
+        self.broker_trouble = ""  # why RabbitMQ cannot be used, for /readyz
         self._loop = IOLoop()
         self._connection: pika.SelectConnection | None = None
         self._failures = 0
@@ -79,20 +83,41 @@ class Service:
     # --- connection ---------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        if self._drain_asked or self._closing:
+        if not self._ending:
+            self._declare(self.events, self._declared)
+
+    @property
+    def _ending(self) -> bool:
+        return self._drain_asked or self._closing
+
+    def _declare(self, events: Sequence[EventType], then: Callable[[BaseException | None], None]) -> None:
+        """Declare in a thread of its own, then go on in the loop with what went wrong, or None.
+
+        Declaring is a sequence of questions and answers: clearest over a blocking connection, for which the loop, its
+        heartbeats and signals must not wait.
+        """
+
+        def declare() -> None:
+            error = None
+            try:
+                with pika.BlockingConnection(topology.declaring_parameters(self.settings)) as connection:
+                    topology.declare(connection, events)
+            except BaseException as raised:
+                error = raised
+            self._loop.add_callback_threadsafe(partial(then, error))
+
+        threading.Thread(target=declare, name="declare", daemon=True).start()
+
+    def _declared(self, error: BaseException | None) -> None:
+        if self._ending:
             return
-        parameters = topology.connection_parameters(self.settings)
-        try:
-            # Declaring is a sequence of questions and answers: clearest over a blocking connection of its own.
-            with pika.BlockingConnection(parameters) as connection:
-                topology.declare(connection, self.events)
-        except SinkerError as error:
-            self._fatal(error)
-        except (AMQPError, OSError) as error:
+        if isinstance(error, broker_errors.UNREACHABLE):
             self._retry_later(error)
+        elif error is not None:
+            self._fatal(error)
         else:
             self._connection = pika.SelectConnection(
-                parameters,
+                topology.connection_parameters(self.settings),
                 on_open_callback=self._opened,
                 on_open_error_callback=lambda _connection, error: self._closed(_connection, error),
                 on_close_callback=self._closed,
@@ -102,6 +127,7 @@ class Service:
     def _opened(self, connection: pika.SelectConnection) -> None:
         log.info("connected to RabbitMQ", extra={"queues": [event.queue for event in self.events]})
         self._connected_at = time.monotonic()
+        self.broker_trouble = ""
         metrics.CONNECTED.set(1)
         for consumer in self.consumers:
             consumer.open(connection)
@@ -110,11 +136,42 @@ class Service:
         """A connection over which something was done is a good one: the next loss is the first again."""
         self._failures = 0
 
-    def subscription_lost(self, reason: str) -> None:
-        """A channel or queue went away: start over with a new connection, which declares and subscribes everything."""
-        if self._connection and self._connection.is_open and not self._closing:
-            log.warning("subscription lost", extra={"reason": reason})
-            self._connection.close()
+    def subscription_lost(self, consumer: QueueConsumer, reason: str) -> None:
+        """The channel or the queue of one consumer went away: it is declared and subscribed anew, the others go on."""
+        connection = self._connection
+        if not (connection and connection.is_open) or self._closing:
+            return  # all of them are lost
+        metrics.SUBSCRIPTIONS_LOST.labels(consumer.event.queue).inc()
+        consumer.losses += 1
+        pause = self._pause(consumer.losses)
+        log.warning(
+            "subscription lost, will be renewed",
+            extra={"queue": consumer.event.queue, "reason": reason, "pause_ms": round(1000 * pause)},
+        )
+        self._loop.call_later(pause, partial(self._resubscribe, consumer, connection))
+        self.consumer_idle()
+
+    def _resubscribe(self, consumer: QueueConsumer, connection: pika.SelectConnection) -> None:
+        if self._is_current(connection):
+            self._declare([consumer.event], partial(self._redeclared, consumer, connection))
+
+    def _redeclared(
+        self, consumer: QueueConsumer, connection: pika.SelectConnection, error: BaseException | None
+    ) -> None:
+        if not self._is_current(connection):
+            return
+        if error is None:
+            consumer.open(connection)
+        elif isinstance(error, SinkerError):
+            self.give_up(consumer.event, error)
+        elif isinstance(error, broker_errors.UNREACHABLE):
+            self.subscription_lost(consumer, broker_errors.explain(error, self.settings))
+        else:
+            self._fatal(error)
+
+    def _is_current(self, connection: pika.SelectConnection) -> bool:
+        """Whether to go on over this connection; a new one subscribes everything anyway."""
+        return connection is self._connection and connection.is_open and not self._ending
 
     def _closed(self, _connection: pika.SelectConnection, error: BaseException) -> None:
         self._connection = None
@@ -129,13 +186,18 @@ class Service:
     def _retry_later(self, error: BaseException) -> None:
         self._failures += 1
         metrics.RECONNECTS.inc()
-        longest = min(self.settings.reconnect_max_seconds, 0.25 * 2 ** min(self._failures, 16))
-        pause = random.uniform(longest / 2, longest)  # noqa: S311 -- spreads sinkers, hides nothing
+        self.broker_trouble = broker_errors.explain(error, self.settings)
+        pause = self._pause(self._failures)
         log.warning(
             "no connection to RabbitMQ, will be repeated",
-            extra={"attempt": self._failures, "pause_ms": round(1000 * pause), "error": repr(error)[:300]},
+            extra={"attempt": self._failures, "pause_ms": round(1000 * pause), "error": self.broker_trouble},
         )
         self._loop.call_later(pause, self._connect)
+
+    def _pause(self, failures: int) -> float:
+        """Seconds before the next attempt; at random, so that sinkers do not come all at once."""
+        longest = min(self.settings.reconnect_max_seconds, 0.25 * 2 ** min(failures, 16))
+        return random.uniform(longest / 2, longest)  # noqa: S311 -- spreads sinkers, hides nothing
 
     def _tick(self) -> None:
         self.alive_at = now = time.monotonic()
@@ -175,8 +237,15 @@ class Service:
         if self._draining and all(consumer.idle for consumer in self.consumers):
             self._close()
 
-    def consumer_stopped(self) -> None:
-        """A consumer gave up. The others go on; without any the process ends."""
+    def give_up(self, event: EventType, error: SinkerError) -> None:
+        """A queue is no longer served, by none of its consumers. The others go on; without any the process ends."""
+        mine = [consumer for consumer in self.consumers if consumer.event is event and not consumer.stopped]
+        if not mine:
+            return
+        log.critical(str(error), extra={"queue": event.queue})
+        metrics.STOPPED.labels(event.queue).set(1)
+        for consumer in mine:
+            consumer.stop(error)
         if all(consumer.stopped for consumer in self.consumers):
             self.exit_code = EXIT_FATAL
             self._close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from event_sinker.events import EVENT_TYPES, EventType
+from event_sinker.parse import Limits
 
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
@@ -52,7 +54,9 @@ class Settings(BaseSettings):
     insert_timeout_seconds: Seconds = Field(60, description="an insert without a reply for this long is tried again")
     retry_max_seconds: Seconds = Field(20, description="longest pause between two attempts to insert the same block")
     redelivery_settle_seconds: Annotated[float, Field(ge=0)] = Field(
-        2, description="wait before redelivered events are looked up, so that a dying sinker's last insert has landed"
+        2,
+        description="wait before redelivered events are looked up, so that a dying sinker's last insert has landed; "
+        "the same for all sinkers, which start no insert when RabbitMQ was silent for so long; 0 = neither",
     )
 
     http_host: str = Field("127.0.0.1", description="address of /livez, /readyz and /metrics")
@@ -72,7 +76,9 @@ class Settings(BaseSettings):
     batch_interval_seconds: Annotated[float, Field(ge=0)] = Field(
         1.0, description="the rows and bytes triggers wait for this pause between two inserts of a table"
     )
-    batch_max_rows: Count = Field(10_000, description="a batch that grew to this size is inserted at once")
+    batch_max_rows: Count | None = Field(
+        None, description="a batch that grew to this size is inserted at once; unset = half of the prefetch, the most"
+    )
     batch_max_bytes: Count = Field(16 << 20, description="the same, in bytes of message bodies")
     prefetch: Annotated[int, Field(gt=0, le=65535)] = Field(
         20_000, description="messages held un-acknowledged per consumer, as far as the memory goes"
@@ -139,12 +145,18 @@ class Settings(BaseSettings):
             raise ValueError(f"unknown event type {sorted(unknown)}; known: {', '.join(EVENT_TYPES)}")
         if self.clickhouse_compression not in {"lz4", "zstd", "none"}:
             raise ValueError("clickhouse_compression is lz4, zstd or none")
-        rows = max(self.rows(event) for event in self.served())
-        if self.prefetch < 2 * rows:
-            raise ValueError(
-                f"prefetch ({self.prefetch}) must be at least twice batch_rows ({rows}): "
-                "RabbitMQ stops sending at the prefetch, so a smaller one leaves nothing to grow while an insert runs"
-            )
+        rows, most = max(self.rows(event) for event in self.served()), self.max_rows()
+        for name, count in (("batch_rows", rows), ("batch_max_rows", most)):
+            if self.prefetch < 2 * count:
+                raise ValueError(
+                    f"prefetch ({self.prefetch}) must be at least twice {name} ({count}): "
+                    "RabbitMQ sends no more than the prefetch, and while one batch is inserted the next one must grow"
+                )
+        if most < rows:
+            raise ValueError(f"batch_max_rows ({most}) must be at least batch_rows ({rows})")
+        if self.batch_max_bytes < self.batch_bytes:
+            sizes = f"batch_max_bytes ({self.batch_max_bytes}) must be at least batch_bytes ({self.batch_bytes})"
+            raise ValueError(sizes)
         return self
 
     def served(self) -> list[EventType]:
@@ -154,6 +166,22 @@ class Settings(BaseSettings):
     def rows(self, event: EventType) -> int:
         """Rows trigger of one event type."""
         return self.batch_rows or event.batch_rows
+
+    def max_rows(self) -> int:
+        """Most rows of one batch."""
+        return self.batch_max_rows or self.prefetch // 2
+
+    def limits(self) -> Limits:
+        """Bounds of a believable message."""
+        return Limits(
+            max_bytes=self.max_message_bytes,
+            min_event_time=int(self.min_event_time.timestamp()),
+            max_future=int(self.max_event_future_seconds),
+        )
+
+    def claim_seconds(self) -> float:
+        """How old the last proof may be that messages are still ours, when an insert starts."""
+        return self.redelivery_settle_seconds or math.inf
 
     def consumers(self, event: EventType) -> int:
         """Consumers of one event type in this process."""

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import pika
-from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.exceptions import ChannelClosedByBroker
 
+from event_sinker import broker_errors
 from event_sinker.errors import SinkerError, explain
 from event_sinker.events import EventType
 from event_sinker.settings import Settings
@@ -46,15 +47,17 @@ def read(settings: Settings) -> list[EventStatus]:
                 dead, _ = _depth(connection, event.dead_queue)
                 found.append(EventStatus(event.name, waiting, consumers, dead, *stored.get(event.table, (None, None))))
             return found
-    except (AMQPError, OSError) as error:
-        raise SinkerError(f"RabbitMQ at {settings.rabbitmq_host}:{settings.rabbitmq_port}: {error!r}") from None
+    except broker_errors.UNREACHABLE as error:
+        raise SinkerError(broker_errors.explain(error, settings)) from None
 
 
 def _depth(connection: pika.BlockingConnection, queue: str) -> tuple[int | None, int | None]:
     channel = connection.channel()
     try:
         declared = channel.queue_declare(queue, passive=True).method
-    except ChannelClosedByBroker:
+    except ChannelClosedByBroker as error:
+        if error.reply_code != 404:  # NOT_FOUND
+            raise
         return None, None
     channel.close()
     return declared.message_count, declared.consumer_count

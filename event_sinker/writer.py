@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -23,6 +22,7 @@ from tenacity.nap import sleep_using_event
 from urllib3.exceptions import HTTPError
 
 from event_sinker import metrics
+from event_sinker.claim import Claim
 from event_sinker.errors import Abandoned, ErrorClass, SinkerError, classify, explain, server_code
 from event_sinker.events import EventType
 from event_sinker.parse import Row
@@ -73,15 +73,23 @@ def connect(settings: Settings, reply_seconds: float | None = None) -> Client:
 
 
 class Writer:
-    """Writes the rows of one event type. `lost` in its methods is set when the messages went back to RabbitMQ."""
+    """Writes the rows of one event type. `claim` in its methods is that to the messages which the rows come from.
 
-    def __init__(self, event: EventType, settings: Settings) -> None:
+    `dry_run`: nothing is written, and every row is accepted. `alarm`: when every row of a block is refused, the fault
+    is not in the rows. That does not hold for rows of messages that were refused one by one before.
+    """
+
+    def __init__(self, event: EventType, settings: Settings, *, dry_run: bool = False, alarm: bool = True) -> None:
         self.event = event
         self.settings = settings
-        self.takes_rows = True  # the outcome of the last attempt, for /readyz: a server that answers may refuse inserts
+        self.trouble = ""  # why the last attempt failed, for /readyz: a server that answers may refuse inserts
+        self._dry_run = dry_run
+        self._alarm = alarm
         self._client: Client | None = None
         self._table = f"`{settings.clickhouse_database}`.`{event.table}`"
         self._types = [column.type for column in event.columns]
+        self._id_index = event.column_names.index(event.id_column)
+        self._key_indexes = [event.column_names.index(name) for name in event.order_by]
         self._lookup_texts = [
             event.column_names.index(column.name)
             for column in event.columns
@@ -97,6 +105,8 @@ class Writer:
             SinkerError: the login is wrong. That ClickHouse is away is no reason not to start.
         """
         try:
+            # First with little patience: a server that hangs must not hold up the start.
+            connect(self.settings, reply_seconds=_PING_SECONDS).close()
             self._connected()
         except Exception as error:
             if classify(error) is ErrorClass.FATAL:
@@ -105,7 +115,7 @@ class Writer:
             return False
         return True
 
-    def write(self, batch_id: str, rows: Sequence[Row], lost: threading.Event) -> list[tuple[int, str]]:
+    def write(self, batch_id: str, rows: Sequence[Row], claim: Claim) -> list[tuple[int, str]]:
         """Store the rows; return (index, reason) of each row that ClickHouse refuses, all others are stored.
 
         The same block keeps the same token over all attempts, so that an attempt whose reply was lost has no second
@@ -115,75 +125,55 @@ class Writer:
             Abandoned: the messages went back to RabbitMQ meanwhile; what was stored will be found by id.
             SinkerError: no retry can help, a person must act.
         """
-        refused = self._write_all(batch_id, rows, lost)
-        if len(refused) == len(rows) >= _HOPELESS_ROWS:
-            raise SinkerError(f"{self._table}: ClickHouse refuses every one of {len(rows)} rows: {refused[0][1]}")
-        return refused
-
-    def _write_all(self, batch_id: str, rows: Sequence[Row], lost: threading.Event) -> list[tuple[int, str]]:
+        if self._dry_run:
+            return []
         refused: list[tuple[int, Exception]] = []
-        self._write_range(batch_id, rows, 0, len(rows), lost, refused)
+        blocks = [range(len(rows))]
+        while blocks:
+            block = blocks.pop()
+            error = self._store(batch_id, rows, block, claim)
+            if error is None:
+                continue
+            # A part has a token of its own, so what the failed insert may have left must be known first.
+            rest = self._without_stored(rows, block, claim)
+            if len(block) == len(rest) == 1:
+                refused.append((rest[0], error))
+            elif rest:
+                metrics.BISECTIONS.labels(self.event.queue).inc()
+                middle = (len(rest) + 1) // 2
+                blocks += [part for part in (rest[middle:], rest[:middle]) if part]
+        self._require_plausible(rows, refused)
+        return [(index, explain(error)) for index, error in refused]
+
+    def _store(self, batch_id: str, rows: Sequence[Row], block: Sequence[int], claim: Claim) -> Exception | None:
+        """Insert the rows with these indexes; returns the error for which one of them may be to blame, if any."""
+        # A part lacks one of the ends of the block that it was cut from, so each has a token of its own.
+        token = f"{self.event.table}:{batch_id}:{block[0]}-{block[-1] + 1}"
+        # A part of a batch has been tried before: an error that no list knows is not waited out again.
+        repeat = _repeat if len(block) == len(rows) else _repeat_known
+        try:
+            self._persist("insert", lambda: self._insert([rows[at] for at in block], token, claim), claim, repeat)
+        except (Abandoned, SinkerError):
+            raise
+        except Exception as error:
+            return error
+        return None
+
+    def _require_plausible(self, rows: Sequence[Row], refused: Sequence[tuple[int, Exception]]) -> None:
+        """Whether rows can be to blame at all, when no row of a batch went in."""
+        if not refused or len(refused) < len(rows):
+            return
         unknown = next((error for _, error in refused if classify(error) is ErrorClass.UNKNOWN), None)
-        if unknown and len(refused) == len(rows):
+        if unknown:
             raise SinkerError(
                 f"{self._table}: ClickHouse fails in a way that the sinker does not know, and accepts no row: "
                 f"{explain(unknown)}. If rows are to blame for it, add the code to event_sinker/errors.py"
             )
-        return [(index, explain(error)) for index, error in refused]
+        if self._alarm and len(rows) >= _HOPELESS_ROWS:
+            _, first = refused[0]
+            raise SinkerError(f"{self._table}: ClickHouse refuses every one of {len(rows)} rows: {explain(first)}")
 
-    def _write_range(
-        self,
-        batch_id: str,
-        rows: Sequence[Row],
-        start: int,
-        end: int,
-        lost: threading.Event,
-        refused: list[tuple[int, Exception]],
-    ) -> None:
-        token = f"{self.event.table}:{batch_id}:{start}-{end}"
-        whole = end - start == len(rows)
-        try:
-            # A part of a block has been tried before: an error that no list knows is not waited out again.
-            self._persist(
-                "insert", lambda: self._insert(rows[start:end], token), lost, _repeat if whole else _repeat_known
-            )
-        except (Abandoned, SinkerError):
-            raise
-        except Exception as error:
-            # The halves have tokens of their own, so what the failed insert may have left must be known first.
-            self._await_inserts(lost)
-            stored = self._find(rows[start:end], lost)
-            id_index = self.event.column_names.index(self.event.id_column)
-            if stored and all(row[id_index] in stored for row in rows[start:end]):
-                return
-            if end - start == 1:
-                refused.append((start, error))
-                return
-            if stored:
-                self._write_rest(batch_id, rows, start, end, lost, refused, stored)
-                return
-            metrics.BISECTIONS.labels(self.event.queue).inc()
-            middle = (start + end) // 2
-            self._write_range(batch_id, rows, start, middle, lost, refused)
-            self._write_range(batch_id, rows, middle, end, lost, refused)
-
-    def _write_rest(
-        self,
-        batch_id: str,
-        rows: Sequence[Row],
-        start: int,
-        end: int,
-        lost: threading.Event,
-        refused: list[tuple[int, Exception]],
-        stored: set[str],
-    ) -> None:
-        """A failed insert left some of its rows: those that it did not are written one by one."""
-        id_index = self.event.column_names.index(self.event.id_column)
-        for at in range(start, end):
-            if rows[at][id_index] not in stored:
-                self._write_range(batch_id, rows, at, at + 1, lost, refused)
-
-    def _insert(self, rows: Sequence[Row], token: str) -> None:
+    def _insert(self, rows: Sequence[Row], token: str, claim: Claim) -> None:
         client = self._connected()
         context = client.create_insert_context(
             self._table,
@@ -202,6 +192,7 @@ class Writer:
         context.req_block_size = len(rows)
         context.data = list(zip(*rows, strict=True))
         try:
+            claim.require()  # as late as can be
             written = client.insert(context=context).written_rows
         finally:
             # The context refers to itself: without this, every block stays in memory until the cycles are collected.
@@ -210,16 +201,20 @@ class Writer:
             self._require_all(rows, written)
 
     def _require_all(self, rows: Sequence[Row], written: int) -> None:
-        """A server that reports another number of rows than it was sent is not believed before the ids are found."""
-        id_index = self.event.column_names.index(self.event.id_column)
-        missing = {row[id_index] for row in rows} - self._stored_ids(rows)
+        """A server that reports another number of rows than it was sent is not believed before the ids are found.
+
+        More are reported where a view writes as well. Rows without an id cannot be looked for.
+        """
+        missing = len(self._ids(rows) - self._stored_ids(rows))
+        if written < len(rows):
+            missing += sum(not row[self._id_index] for row in rows)
         if missing:
             raise SinkerError(
-                f"{self._table}: ClickHouse confirmed an insert of {len(rows)} rows as {written}, and {len(missing)} "
+                f"{self._table}: ClickHouse confirmed an insert of {len(rows)} rows as {written}, and {missing} "
                 "are not there. The messages stay in RabbitMQ. Look for a proxy or a view that alters inserts"
             )
 
-    def stored_ids(self, rows: Sequence[Row], received: float, lost: threading.Event) -> set[str]:
+    def stored_ids(self, rows: Sequence[Row], received: float, claim: Claim) -> set[str]:
         """Which of these rows (of messages that were delivered before) ClickHouse has already, by event id.
 
         `received` is the monotonic time at which the last of them arrived. The lookup waits until an insert that their
@@ -228,31 +223,20 @@ class Writer:
         Raises:
             Abandoned, SinkerError: as `write`.
         """
-        lost.wait(max(0.0, received + self.settings.redelivery_settle_seconds - time.monotonic()))
-        self._await_inserts(lost)
-        return self._find(rows, lost)
+        claim.wait(max(0.0, received + self.settings.redelivery_settle_seconds - time.monotonic()))
+        return self._find(rows, claim)
 
-    def _await_inserts(self, lost: threading.Event) -> None:
-        self._persist("lookup", lambda: self._await_running_inserts(lost), lost, _repeat_lookup)
+    def _without_stored(self, rows: Sequence[Row], block: Sequence[int], claim: Claim) -> Sequence[int]:
+        """Those indexes of a block whose rows are not stored."""
+        stored = self._find([rows[at] for at in block], claim)
+        return [at for at in block if rows[at][self._id_index] not in stored] if stored else block
 
-    def _find(self, rows: Sequence[Row], lost: threading.Event) -> set[str]:
-        return self._persist("lookup", lambda: self._stored_ids(rows), lost, _repeat_lookup)
+    def _find(self, rows: Sequence[Row], claim: Claim) -> set[str]:
+        """The ids of these rows that are stored once no insert runs any more."""
+        self._persist("lookup", lambda: self._await_running_inserts(claim), claim, _repeat_lookup)
+        return self._persist("lookup", lambda: self._stored_ids(rows), claim, _repeat_lookup)
 
-    def _stored_ids(self, rows: Sequence[Row]) -> set[str]:
-        found: set[str] = set()
-        chunk: list[Row] = []
-        size = 0
-        for row in rows:
-            chunk.append(row)
-            size += sum(len(row[index]) for index in self._lookup_texts)
-            if len(chunk) >= _LOOKUP_ROWS or size >= _LOOKUP_BYTES:
-                found |= self._select_ids(chunk)
-                chunk, size = [], 0
-        if chunk:
-            found |= self._select_ids(chunk)
-        return found - {""}
-
-    def _await_running_inserts(self, lost: threading.Event) -> None:
+    def _await_running_inserts(self, claim: Claim) -> None:
         """Wait for the inserts of sinkers into the table that run now.
 
         This writer's own last attempt may be among them, when its reply did not arrive in time.
@@ -271,24 +255,38 @@ class Writer:
 
         pending = running()
         patience = time.monotonic() + self.settings.insert_timeout_seconds
-        while pending and not lost.wait(0.1):
+        while pending and not claim.wait(0.1):
             pending &= running()
             if pending and time.monotonic() > patience:
                 patience = float("inf")
                 log.warning("an insert of another sinker takes long, waiting for it", extra={"table": self._table})
 
+    def _stored_ids(self, rows: Sequence[Row]) -> set[str]:
+        found: set[str] = set()
+        chunk: list[Row] = []
+        size = 0
+        for row in rows:
+            chunk.append(row)
+            size += sum(len(row[index]) for index in self._lookup_texts)
+            if len(chunk) >= _LOOKUP_ROWS or size >= _LOOKUP_BYTES:
+                found |= self._select_ids(chunk)
+                chunk, size = [], 0
+        if chunk:
+            found |= self._select_ids(chunk)
+        return found
+
     def _select_ids(self, rows: Sequence[Row]) -> set[str]:
+        ids = self._ids(rows)
+        if not ids:
+            return set()
         # The sort key finds the few granules to read; the id alone would read every id of the month.
-        names = self.event.column_names
         id_column, order_by = self.event.id_column, self.event.order_by
-        key_indexes = [names.index(name) for name in order_by]
-        id_index = names.index(id_column)
         keys = f"({', '.join(order_by)}) IN %(keys)s AND " if order_by != (id_column,) else ""
         result = self._connected().query(
             f"SELECT {id_column} FROM {self._table} WHERE {keys}{id_column} IN %(ids)s",  # noqa: S608
             {
-                "keys": tuple({tuple(row[index] for index in key_indexes) for row in rows}),
-                "ids": tuple({row[id_index] for row in rows}),
+                "keys": tuple({tuple(row[index] for index in self._key_indexes) for row in rows}),
+                "ids": tuple(ids),
             },
             settings={
                 "max_query_size": 64 << 20,
@@ -297,6 +295,10 @@ class Writer:
             },
         )
         return {event_id for (event_id,) in result.result_rows}
+
+    def _ids(self, rows: Sequence[Row]) -> set[str]:
+        """The ids of these rows; some events have none."""
+        return {row[self._id_index] for row in rows} - {""}
 
     def ping(self) -> bool:
         """Whether ClickHouse answers now. For the health check's own thread, hence with its own connection."""
@@ -315,20 +317,20 @@ class Writer:
         self,
         target: str,
         action: Callable[[], T],
-        lost: threading.Event,
+        claim: Claim,
         repeat: Callable[[RetryCallState], bool],
     ) -> T:
-        """Run the action until it succeeds or cannot; between attempts, back off until `lost` is set."""
+        """Run the action until it succeeds or cannot; between attempts, back off until the claim is lost."""
 
         def attempt() -> T:
-            if lost.is_set():
+            if claim.lost:
                 raise Abandoned
             result = action()
-            self.takes_rows = True
+            self.trouble = ""
             return result
 
         retrying = Retrying(
-            sleep=sleep_using_event(lost),
+            sleep=sleep_using_event(claim),
             wait=wait_random_exponential(multiplier=0.2, max=self.settings.retry_max_seconds),
             retry=repeat,
             before_sleep=lambda state: self._report(target, state),
@@ -337,7 +339,7 @@ class Writer:
         try:
             return retrying(attempt)
         except Abandoned:
-            self.takes_rows = True  # not known any more: the next batch will tell
+            self.trouble = ""  # not known any more: the next batch will tell
             raise
         except Exception as error:
             if classify(error) is ErrorClass.FATAL:
@@ -347,7 +349,7 @@ class Writer:
     def _report(self, target: str, state: RetryCallState) -> None:
         error = state.outcome.exception()
         code = server_code(error)
-        self.takes_rows = False
+        self.trouble = explain(error)
         # The failed attempt hangs in a cycle of exception and frames, and its block with it; the collector comes rarely
         # here, and while ClickHouse is away this would grow without end.
         gc.collect()
@@ -359,7 +361,7 @@ class Writer:
                 "queue": self.event.queue,
                 "attempt": state.attempt_number,
                 "pause_ms": round(1000 * state.next_action.sleep),
-                "error": explain(error),
+                "error": self.trouble,
             },
         )
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import io
-import threading
 import time
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +15,7 @@ from benchmarks.event_store.events import COLUMNS, EVENT, columns
 from benchmarks.event_store.questions import Question
 from devstack.services import ClickHouseService, PostgresService
 from devstack.services.base import Service
+from event_sinker.claim import Claim
 from event_sinker.schema import create_database, create_table
 from event_sinker.settings import Settings
 from event_sinker.writer import Writer, connect
@@ -61,7 +61,7 @@ class ClickHouseStore:
 
     def load(self, source: Iterator[list[str]]) -> Cost:
         """Write the blocks and wait for the merges, which are part of the cost. `unmerged`: the parts before."""
-        writer, random, lost = Writer(EVENT, self.settings), np.random.default_rng(1), threading.Event()
+        writer, random, claim = Writer(EVENT, self.settings), np.random.default_rng(1), Claim()
         with Cost(self.service) as cost:
             for lines in source:
                 batch = random.bytes(8).hex()
@@ -69,7 +69,7 @@ class ClickHouseStore:
                 fields = dict(zip(COLUMNS, texts, strict=True)) | {"event_timestamp": map(int, when)}
                 fields |= {"insert_timestamp": map(int, arrived), "ingest_batch_id": [batch] * len(lines)}
                 rows = list(zip(*(fields[name] for name in EVENT.column_names), strict=True))
-                cost.time(len(rows), lambda rows=rows, batch=batch: writer.write(batch, rows, lost))
+                cost.time(len(rows), lambda rows=rows, batch=batch: writer.write(batch, rows, claim))
             self.unmerged = self.state()
             self.settle()
         return cost

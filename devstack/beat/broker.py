@@ -20,6 +20,7 @@ from event_sinker import topology
 from event_sinker.events import EVENT_TYPES
 
 WINDOW = 4_000  # unconfirmed messages in flight; more only costs memory on both sides
+_EXCHANGES = {event.routing_key: event.exchange for event in EVENT_TYPES.values()}
 _PERSISTENT = pika.BasicProperties(content_type=CONTENT_TYPE, content_encoding="utf-8", delivery_mode=2)
 
 
@@ -136,7 +137,8 @@ class _Run:
                 if message is None:
                     self._exhausted = True
                     break
-                self._channel.basic_publish(EXCHANGE, message.routing_key, message.body, _PERSISTENT, mandatory=True)
+                exchange = _EXCHANGES.get(message.routing_key, EXCHANGE)
+                self._channel.basic_publish(exchange, message.routing_key, message.body, _PERSISTENT, mandatory=True)
                 self._unconfirmed.append(self._next_tag)
                 self._next_tag += 1
         except Exception as failure:  # of the iterator; it must surface in the caller, not in pika's loop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -23,6 +23,8 @@ class Catalogue(Protocol):
     def channels(self, channel_ids: Sequence[str]) -> list[Row]: ...
     def videos(self, column: str, values: Sequence[str], limit: int = 50) -> list[Row]: ...
     def update(self, table: str, rows: Sequence[Row], columns: Sequence[str]) -> None: ...
+    def store(self, table: str, rows: Sequence[Row]) -> None: ...
+    def set_post_types(self, types: Mapping[str, str]) -> None: ...
 
 
 class ReplicaCatalogue:
@@ -107,6 +109,12 @@ class InventedCatalogue:
 
     def update(self, table: str, rows: Sequence[Row], columns: Sequence[str]) -> None:
         """Nothing to take over: the next scrape starts from the name again."""
+
+    def store(self, table: str, rows: Sequence[Row]) -> None:
+        """Nowhere to store it."""
+
+    def set_post_types(self, types: Mapping[str, str]) -> None:
+        """Made-up videos all have one."""
 
     def _profile(self, column: str, value: str) -> Row:
         number = _number(value)

@@ -172,8 +172,9 @@ def instagram_post(
     caption: str | None,
     picture: str | None,
     published: int,
+    more: Mapping[str, object] | None = None,
 ) -> bytes:
-    """Dimensions of an Instagram post; `published` is epoch seconds."""
+    """Dimensions of an Instagram post; `published` is epoch seconds, `more` what only some providers tell."""
     return orjson.dumps({
         "profile_id": profile_id,
         "handle": handle,
@@ -183,6 +184,7 @@ def instagram_post(
         "display_url": picture,
         "thumbnail_src": picture,
         "taken_at_timestamp": published,
+        **(more or {}),
     })  # fmt: skip
 
 

@@ -15,7 +15,21 @@ class Scrapes(StrEnum):
     POSTS = "posts"
     CHANNELS = "channels"
     VIDEOS = "videos"
-    NOTHING = "nothing"  # or events that this simulator does not imitate
+    STORIES = "stories"
+    POST_INSIGHTS = "post insights"
+    PROFILE_INSIGHTS = "profile insights"
+    CHANNEL_INSIGHTS = "channel insights"
+    ANSWERS = "answers"  # of the language model
+    FOLLOWERS = "followers"
+    FOLLOWING = "following"
+    COMMENTS = "comments"
+    LIKES = "likes"
+    SUBSCRIPTIONS = "subscriptions"
+    ACTIVITIES = "activities"
+    ORDERS = "orders"
+    PICTURES = "pictures"
+    POST_TYPES = "post types"
+    NOTHING = "nothing"  # files, or events that this simulator does not imitate
 
 
 @dataclass(frozen=True)
@@ -56,15 +70,15 @@ FLOWS: dict[str, Flow] = {
     "refresh_post_by_shortcode": Flow(("shortcode",), scrapes=Scrapes.POSTS, entity="shortcode"),
     "refresh_tagged_posts_by_profile_id": Flow(("profile_id", "max_posts")),
     "fetch_hashtag_posts": Flow(("hashtag", "max_posts"), ("cursor",), seconds=_SLOW),
-    "refresh_stories_posts": Flow(("handle",)),
-    "refresh_story_posts_by_profile_id": Flow(("profile_id", "handle"), _STORY_FIGURES),
-    "refresh_story_insights": Flow(("story_id", "shortcode", "profile_id", "handle")),
-    "refresh_post_insights": Flow(("shortcode", "handle", "post_id", "post_type")),
-    "refresh_profile_insights": Flow(("handle",)),
-    "fetch_profile_followers": Flow(("profile_id",), seconds=_SLOW, processes=3),
-    "fetch_profile_following": Flow(("profile_id",), ("cursor",), seconds=_SLOW),
-    "fetch_post_comments": Flow(("shortcode", "max_comments"), ("cursor",)),
-    "fetch_post_likes": Flow(("shortcode",), ("max_likes", "cursor")),
+    "refresh_stories_posts": Flow(("handle",), scrapes=Scrapes.STORIES),
+    "refresh_story_posts_by_profile_id": Flow(("profile_id", "handle"), _STORY_FIGURES, scrapes=Scrapes.STORIES),
+    "refresh_story_insights": Flow(("story_id", "shortcode", "profile_id", "handle"), scrapes=Scrapes.POST_INSIGHTS),
+    "refresh_post_insights": Flow(("shortcode", "handle", "post_id", "post_type"), scrapes=Scrapes.POST_INSIGHTS),
+    "refresh_profile_insights": Flow(("handle",), scrapes=Scrapes.PROFILE_INSIGHTS),
+    "fetch_profile_followers": Flow(("profile_id",), seconds=_SLOW, processes=3, scrapes=Scrapes.FOLLOWERS),
+    "fetch_profile_following": Flow(("profile_id",), ("cursor",), seconds=_SLOW, scrapes=Scrapes.FOLLOWING),
+    "fetch_post_comments": Flow(("shortcode", "max_comments"), ("cursor",), scrapes=Scrapes.COMMENTS),
+    "fetch_post_likes": Flow(("shortcode",), ("max_likes", "cursor"), scrapes=Scrapes.LIKES),
     # YouTube
     "refresh_yt_profiles": Flow(("channel_ids",), scrapes=Scrapes.CHANNELS, entity="channel_ids", processes=10),
     "refresh_yt_posts": Flow(
@@ -80,11 +94,11 @@ FLOWS: dict[str, Flow] = {
     "refresh_yt_posts_by_search": Flow(
         ("job_id", "keywords", "start_date", "end_date"), ("categorization", "frequency"), seconds=_CSV
     ),
-    "refresh_yt_post_type": Flow(("post_id",)),
-    "refresh_yt_profile_insights": Flow(("channel_id",)),
-    "fetch_yt_post_comments": Flow(("shortcode", "max_comments"), ("cursor",)),
-    "refresh_yt_activities": Flow(("channel_id",), ("max_activities",)),
-    "refresh_yt_profile_relationship": Flow(("channel_id",), ("max_relationship",)),
+    "refresh_yt_post_type": Flow(("post_id",), scrapes=Scrapes.POST_TYPES),
+    "refresh_yt_profile_insights": Flow(("channel_id",), scrapes=Scrapes.CHANNEL_INSIGHTS),
+    "fetch_yt_post_comments": Flow(("shortcode", "max_comments"), ("cursor",), scrapes=Scrapes.COMMENTS),
+    "refresh_yt_activities": Flow(("channel_id",), ("max_activities",), scrapes=Scrapes.ACTIVITIES),
+    "refresh_yt_profile_relationship": Flow(("channel_id",), ("max_relationship",), scrapes=Scrapes.SUBSCRIPTIONS),
     "fetch_channels_csv": Flow((), _CHANNEL_LIST, seconds=_CSV),
     "fetch_channel_videos_csv": Flow(("start_date", "end_date"), _CHANNEL_LIST, seconds=_CSV),
     "fetch_playlist_videos_csv": Flow((), ("playlist_ids", "playlist_ids_path"), seconds=_CSV),
@@ -99,16 +113,18 @@ FLOWS: dict[str, Flow] = {
     "fetch_channel_engagement_csv": Flow(("start_date", "end_date", "filter_by"), _CHANNEL_LIST, seconds=_CSV),
     "fetch_ad_vs_organic_csv": Flow((), ("video_ids", "video_ids_path"), seconds=_CSV),
     # enrichment
-    "refresh_instagram_gpt_data_base_gender": Flow(("data",), processes=3),
-    "refresh_instagram_gpt_data_base_location": Flow(("data",), processes=3),
-    "refresh_instagram_gpt_data_base_categ_lang_topics": Flow(("data",), processes=3),
-    "refresh_instagram_gpt_data_audience_age_gender": Flow(("data",), processes=3),
-    "refresh_instagram_gpt_data_audience_cities": Flow(("data",), processes=3),
-    "refresh_instagram_gpt_data_gender_location_lang": Flow(("data",), processes=5),
+    "refresh_instagram_gpt_data_base_gender": Flow(("data",), processes=3, scrapes=Scrapes.ANSWERS),
+    "refresh_instagram_gpt_data_base_location": Flow(("data",), processes=3, scrapes=Scrapes.ANSWERS),
+    "refresh_instagram_gpt_data_base_categ_lang_topics": Flow(("data",), processes=3, scrapes=Scrapes.ANSWERS),
+    "refresh_instagram_gpt_data_audience_age_gender": Flow(("data",), processes=3, scrapes=Scrapes.ANSWERS),
+    "refresh_instagram_gpt_data_audience_cities": Flow(("data",), processes=3, scrapes=Scrapes.ANSWERS),
+    "refresh_instagram_gpt_data_gender_location_lang": Flow(("data",), processes=5, scrapes=Scrapes.ANSWERS),
     # assets and orders
-    "asset_upload_flow": Flow(_ASSET, processes=15),
-    "asset_upload_flow_stories": Flow(_ASSET, processes=3),
-    "refresh_orders_by_store": Flow(("store", "limit"), ("updated_at_min", "created_at_min", "created_at_max")),
+    "asset_upload_flow": Flow(_ASSET, processes=15, scrapes=Scrapes.PICTURES),
+    "asset_upload_flow_stories": Flow(_ASSET, processes=3, scrapes=Scrapes.PICTURES),
+    "refresh_orders_by_store": Flow(
+        ("store", "limit"), ("updated_at_min", "created_at_min", "created_at_max"), scrapes=Scrapes.ORDERS
+    ),
 }
 
 COMPLETE_TEXT = "None"

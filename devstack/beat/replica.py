@@ -6,7 +6,7 @@ simulator and the world's pulse go through here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,14 @@ _VIDEO = (
 )
 
 Row = dict[str, object]
+
+NATURAL_KEYS = {
+    "asset_log": "entity_id",
+    "order": "platform_order_id",
+    "instagram_profile_insights": "profile_id",
+    "youtube_profile_insights": "channel_id",
+}
+"""Tables of which Beat keeps one row per this column; other logs only grow."""
 
 
 @dataclass
@@ -80,6 +88,31 @@ class Replica:
             f"ALTER TABLE beat_replica.{table} UPDATE {', '.join(changes)}, updated_at = now64(6)"
             f" WHERE id IN ({ids}) SETTINGS mutations_sync = 1"
         )
+
+    def store(self, table: str, rows: Sequence[Row]) -> None:
+        """Insert rows that Beat writes itself; where a table has a natural key, they replace the row that has it."""
+        latest = {row.get(NATURAL_KEYS.get(table, "id")): row for row in rows}
+        if not latest:
+            return
+        if table in NATURAL_KEYS:
+            self.client.command(
+                f"ALTER TABLE beat_replica.`{table}` DELETE WHERE {NATURAL_KEYS[table]} IN %(keys)s"
+                " SETTINGS mutations_sync = 1",
+                parameters={"keys": list(latest)},
+            )
+        columns = list(next(iter(latest.values())))
+        values = [[row[column] for column in columns] for row in latest.values()]
+        self.client.insert(table, values, column_names=columns, database="beat_replica")
+
+    def set_post_types(self, types: Mapping[str, str]) -> None:
+        """Set the post type of videos by shortcode."""
+        if types:
+            self.client.command(
+                "ALTER TABLE beat_replica.youtube_post_simple UPDATE"
+                " post_type = transform(assumeNotNull(shortcode), %(codes)s, %(types)s, ''), updated_at = now64(6)"
+                " WHERE shortcode IN %(codes)s SETTINGS mutations_sync = 1",
+                parameters={"codes": list(types), "types": list(types.values())},
+            )
 
     def _rows(
         self, table: str, columns: str, column: str, values: Sequence[str], *, newest: str, limit: int = 1_000_000

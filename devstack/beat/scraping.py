@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from devstack.beat import inventions, owned
+from devstack.beat.assets import asset_hash, asset_key
 from devstack.beat.catalogue import Catalogue
 from devstack.beat.events import Message
 from devstack.beat.flows import Scrapes
@@ -24,11 +26,13 @@ CHANNEL_MISSING = "(404, 'Something went wrong')"
 
 @dataclass
 class Findings:
-    """Result of some scrapes: messages by request, texts of those that failed, rows whose counters changed by table."""
+    """Result of some scrapes: messages by request, texts of those that failed, and by table what changed."""
 
     messages: dict[int, list[Message]] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
     changed: dict[str, list[Row]] = field(default_factory=dict)
+    stored: dict[str, list[Row]] = field(default_factory=dict)  # rows of tables that Beat writes itself
+    post_types: dict[str, str] = field(default_factory=dict)  # by shortcode
 
 
 COUNTERS = {
@@ -39,8 +43,8 @@ COUNTERS = {
 }
 
 
-def scrape(kind: Scrapes, wanted: dict[int, dict[str, object]], catalogue: Catalogue) -> Findings:
-    """Scrape for several requests of one kind; `wanted` maps request ids to their params."""
+def scrape(kind: Scrapes, wanted: dict[int, dict[str, object]], catalogue: Catalogue, flow: str = "") -> Findings:
+    """Scrape for several requests of one kind and flow; `wanted` maps request ids to their params."""
     findings = Findings()
     if kind is Scrapes.PROFILES:
         _profiles(wanted, catalogue, findings)
@@ -50,6 +54,16 @@ def scrape(kind: Scrapes, wanted: dict[int, dict[str, object]], catalogue: Catal
         _channels(wanted, catalogue, findings)
     elif kind is Scrapes.VIDEOS:
         _videos(wanted, catalogue, findings)
+    elif kind is Scrapes.STORIES:
+        owned.stories(wanted, catalogue, findings)
+    elif kind is Scrapes.POST_INSIGHTS:
+        owned.post_insights(wanted, catalogue, findings)
+    elif kind is Scrapes.POST_TYPES:
+        owned.post_types(wanted, catalogue, findings)
+    elif kind is Scrapes.PICTURES:
+        _pictures(wanted, findings)
+    elif kind in inventions.INVENTED:
+        _invented(kind, _with_accounts(kind, wanted, catalogue, findings), flow, findings)
     else:
         findings.messages = {scrape_id: [] for scrape_id in wanted}
     return findings
@@ -61,6 +75,53 @@ def take_over(findings: Findings, catalogue: Catalogue) -> None:
         complete = [row for row in rows if all(row[column] is not None for column in COUNTERS[table])]
         latest = {row["id"]: row for row in complete}
         catalogue.update(table, list(latest.values()), COUNTERS[table])
+    for table, rows in findings.stored.items():
+        catalogue.store(table, rows)
+    catalogue.set_post_types(findings.post_types)
+
+
+def _with_accounts(
+    kind: Scrapes, wanted: dict[int, dict[str, object]], catalogue: Catalogue, findings: Findings
+) -> dict[int, dict[str, object]]:
+    """For insights: the params with id and natural key of the account; a request for an unknown one has failed."""
+    if kind is Scrapes.PROFILE_INSIGHTS:
+        rows = {row["handle"]: row for row in reversed(catalogue.profiles("handle", _texts(wanted, "handle")))}
+        name, columns = "handle", ("id", "profile_id")
+    elif kind is Scrapes.CHANNEL_INSIGHTS:
+        rows = {row["channel_id"]: row for row in catalogue.channels(_texts(wanted, "channel_id"))}
+        name, columns = "channel_id", ("id",)
+    else:
+        return wanted
+    known = {number: rows[str(params[name])] for number, params in wanted.items() if str(params[name]) in rows}
+    findings.failures |= {number: PROFILE_MISSING for number in wanted if number not in known}
+    return {number: wanted[number] | {column: row[column] for column in columns} for number, row in known.items()}
+
+
+def _invented(kind: Scrapes, wanted: dict[int, dict[str, object]], flow: str, findings: Findings) -> None:
+    now = datetime.now(UTC)
+    for number, params in wanted.items():
+        try:
+            found = inventions.invent(kind, flow, params, now)
+        except (TypeError, KeyError, ValueError) as error:  # params that no flow can read fail as they do in Beat
+            findings.failures[number] = str(error)
+            continue
+        findings.messages[number] = found.messages
+        for table, rows in found.rows.items():
+            findings.stored.setdefault(table, []).extend(rows)
+
+
+def _pictures(wanted: dict[int, dict[str, object]], findings: Findings) -> None:
+    """A copy of each picture, told by a row alone: Beat's asset processes publish nothing."""
+    now = datetime.now(UTC)
+    for number, params in wanted.items():
+        names = ("entity_type", "entity_id", "asset_type", "original_url", "platform")
+        entity, identity, kind, url, platform = (str(params[name]) for name in names)
+        findings.messages[number] = []
+        findings.stored.setdefault("asset_log", []).append({
+            "id": asset_hash(f"{entity}/{identity}") >> 2, "entity_id": identity, "entity_type": entity,
+            "platform": platform, "asset_type": kind, "asset_url": asset_key(entity, platform, identity, kind, url),
+            "original_url": url, "updated_at": now, "created_at": now,
+        })  # fmt: skip
 
 
 def _profiles(wanted: dict[int, dict[str, object]], catalogue: Catalogue, findings: Findings) -> None:

@@ -1,4 +1,4 @@
-"""The scrape_request_log event of a request that changed its status."""
+"""The scrape_request_log event of a request that changed its status, and the trace of the call that it made."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import datetime
 
 import orjson
 
-from devstack.beat.events import Message, scrape_request_log
-from devstack.beat.ledger import Row
+from devstack.beat.events import Message, iso_time, scrape_request_log
+from devstack.beat.ledger import COMPLETE, Row
+from devstack.beat.log_entries import Trace
 
 
 def transition(
@@ -30,3 +31,18 @@ def transition(
         retry_count=row["retry_count"],
         iso_times=iso_times,
     )
+
+
+def call(row: Row, status: str, moment: datetime) -> Message:
+    """trace_log message of a finished request's call to its provider."""
+    return Trace(
+        id=str(uuid.uuid4()),
+        hostname="beat-simulator",
+        timestamp=iso_time(moment),
+        timeTaken=0,
+        method="GET",
+        uri=f"https://provider.example/v1/{row['flow']}?request={row['id']}",
+        headers={"accept": "application/json"},
+        responseStatus=200 if status == COMPLETE else 404,
+        remoteAddress="https://provider.example",
+    ).message()

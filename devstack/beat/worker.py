@@ -20,7 +20,7 @@ from devstack.beat.catalogue import Catalogue
 from devstack.beat.flows import COMPLETE_TEXT, FLOWS, Scrapes, fate
 from devstack.beat.ledger import COMPLETE, FAILED, PROCESSING, Ledger, Row
 from devstack.beat.settings import BeatSettings
-from devstack.beat.transitions import transition
+from devstack.beat.transitions import call, transition
 
 log = logging.getLogger("devstack.beat")
 CLAIMS_PER_FLOW = 100
@@ -92,7 +92,7 @@ class Worker(Background):
 
     def _finish(self, rows: list[Row]) -> None:
         failures: dict[int, str] = {}
-        wanted: dict[Scrapes, dict[int, dict[str, object]]] = {}
+        wanted: dict[tuple[Scrapes, str], dict[int, dict[str, object]]] = {}
         for row in rows:
             params = orjson.loads(row["params"])
             text = FLOWS[row["flow"]].misfit(row["flow"], params)
@@ -101,8 +101,8 @@ class Worker(Background):
             if text is not None:
                 failures[row["id"]] = text
             else:
-                wanted.setdefault(FLOWS[row["flow"]].scrapes, {})[row["id"]] = params
-        findings = [scraping.scrape(kind, params, self.catalogue) for kind, params in wanted.items()]
+                wanted.setdefault((FLOWS[row["flow"]].scrapes, row["flow"]), {})[row["id"]] = params
+        findings = [scraping.scrape(kind, params, self.catalogue, flow) for (kind, flow), params in wanted.items()]
         messages = {}
         for finding in findings:
             failures |= finding.failures
@@ -113,7 +113,11 @@ class Worker(Background):
                 status = FAILED if row["id"] in failures else COMPLETE
                 data = failures.get(row["id"], COMPLETE_TEXT)
                 self.ledger.change(row["id"], status, data=data, scraped_at=moment.isoformat())
-                self.ledger.emit([*messages.get(row["id"], []), transition(row, status, moment, picked_at=moment)])
+                self.ledger.emit([
+                    *messages.get(row["id"], []),
+                    transition(row, status, moment, picked_at=moment),
+                    call(row, status, moment),
+                ])  # fmt: skip
         for finding in findings:
             try:
                 scraping.take_over(finding, self.catalogue)

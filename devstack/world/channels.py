@@ -131,7 +131,7 @@ def chunk(world: World, start: int) -> Channels:
         hidden=hidden,
         tracked=tracked,
         scraped=scraped,
-        connected=(random.random(rows) < 0.03) & scraped,
+        connected=((random.random(rows) < 0.03) | np.isin(number, np.array(special.CONNECTED_CHANNELS))) & scraped,
         updated_at=(world.as_of_epoch - 60 - age).astype(np.int64),
         partner=partner,
     )

@@ -9,6 +9,7 @@ from rich.table import Table
 from devstack.world import marker, profiles, special
 from devstack.world.size import SIZES, World
 from devstack.world.store import WorldError
+from event_sinker.events import EVENT_TYPES
 from schema import clickhouse_sources
 
 
@@ -50,9 +51,13 @@ def _events(client: Client) -> Table:
     table = Table(
         "event table", "rows", "distinct", "oldest", "newest", title="Events in ClickHouse", title_justify="left"
     )
-    for name in ("profile_log_events", "post_log_events", "scrape_request_log_events"):
+    for event in EVENT_TYPES.values():
+        if not client.command(f"EXISTS TABLE _e.{event.table}"):
+            continue
         rows, distinct, oldest, newest = client.query(
-            f"SELECT count(), uniqExact(event_id), min(event_timestamp), max(event_timestamp) FROM _e.{name}"  # noqa: S608
+            f"SELECT count(), uniqExact({event.id_column}), min({event.time_column}), max({event.time_column})"  # noqa: S608
+            f" FROM _e.{event.table}"
         ).result_rows[0]
-        table.add_row(f"_e.{name}", f"{rows:,}", f"{distinct:,}", str(oldest), str(newest))
+        if rows:
+            table.add_row(f"_e.{event.table}", f"{rows:,}", f"{distinct:,}", str(oldest), str(newest))
     return table

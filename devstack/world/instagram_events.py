@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from devstack.beat import events
-from devstack.world import draws, special, timeline
+from devstack.world import decorations, draws, special, timeline
 from devstack.world.posts import POST_TYPES, REELS, STORY, Posts
 from devstack.world.profiles import Profiles
 from devstack.world.size import World
@@ -47,7 +47,7 @@ def profile_messages(world: World, profiles: Profiles, scrapes: Timeline) -> Ite
     event_id = draws.event_ids(
         scrapes.event, draws.salt(world.seed, world.as_of_epoch, "instagram profile_log", chunk)
     ).to_pylist()
-    source = _sources(scrapes)
+    source = sources(scrapes.event)
     former = (days_before > special.RENAMED_DAYS_AGO).tolist()
     known, following = profiles.followers_known.tolist(), profiles.following.tolist()
     media = np.maximum(profiles.media_count[scrapes.entity] - (days_before / 4).astype(np.int64), 0).tolist()
@@ -90,8 +90,9 @@ def post_messages(world: World, profiles: Profiles, posts: Posts, snapshots: Tim
     kind, owner, published = posts.kind[picked].tolist(), posts.owner[picked].tolist(), posts.published[picked].tolist()
     shortcode, post_id = (column.take(picked).to_pylist() for column in (posts.shortcode, posts.post_id))
     caption = posts.caption.take(picked).to_pylist()
-    source = _sources(snapshots)
+    source = sources(snapshots.event)
     profile_id, handle = profiles.profile_id.to_pylist(), profiles.handle.to_pylist()
+    more = decorations.of(world, profiles, posts, picked, source)
     published_text, moment = timeline.texts(posts.published[picked]), timeline.texts(snapshots.moment)
     for row, account in enumerate(owner):
         metrics: dict[str, int] = {"likes": likes[row], "comments": comments[row]}
@@ -118,14 +119,15 @@ def post_messages(world: World, profiles: Profiles, posts: Posts, snapshots: Tim
                     caption=caption[row],
                     picture=f"https://scontent.cdninstagram.example/v/t51/{post_id[row]}.jpg",
                     published=published[row],
+                    more=more[row],
                 )
             ),
         )
 
 
-def _sources(events_in_order: Timeline) -> list[str]:
-    # By event and not by row: a duplicate repeats its event in every respect.
-    return [INSTAGRAM_SOURCES[index] for index in (events_in_order.event % len(INSTAGRAM_SOURCES)).tolist()]
+def sources(event: np.ndarray) -> list[str]:
+    """Provider by number of the event and not by row: a duplicate repeats its event in every respect."""
+    return [INSTAGRAM_SOURCES[index] for index in (event % len(INSTAGRAM_SOURCES)).tolist()]
 
 
 def _dimensions(profiles: Profiles) -> list[bytes]:

@@ -18,23 +18,35 @@ from devstack.world import (
     campaigns,
     channels,
     collections,
+    comments,
+    core,
     directory,
+    followers,
+    links,
     marker,
+    orders,
+    other_flows,
     posts,
     profiles,
     requests,
     serving,
     streams,
+    subscriptions,
+    surveys,
 )
 from devstack.world.size import SIZES, World
 from devstack.world.store import Ledger, WorldError, copy, insert
+from event_sinker import schema as event_schema
+from event_sinker.events import EVENT_TYPES
 from schema import clickhouse_sources
 from schema.connections import connect_serving
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-EVENT_TABLES = ("profile_log_events", "post_log_events", "scrape_request_log_events")
+STAGING_EVENTS = "_stage_e"  # what staging's sinker stores; here the load writes it
+EVENT_TABLES = tuple(event.table for event in EVENT_TYPES.values())
+SUBSCRIPTIONS = EVENT_TYPES["yt_profile_relationship_log"]
 SERVING_TABLES = (
     "instagram_account",
     "youtube_account",
@@ -78,6 +90,7 @@ def load(
     marker.write(targets.clickhouse, world, marker.LOADING)
     with ledger.step("emptying"):
         _empty(targets)
+        _provide_staging_events(targets.clickhouse)
     parts = _Writer(world, targets, ledger, say).write()
     published = _publish(targets, parts, ledger, say)
     marker.write(targets.clickhouse, world, marker.COMPLETE, published)
@@ -107,8 +120,8 @@ def _empty(targets: Targets) -> None:
     databases = list(clickhouse_sources.source_databases())
     rows = client.query(
         "SELECT database, name, engine, total_rows FROM system.tables WHERE database IN {databases:Array(String)}"
-        " OR (database = '_e' AND name IN {events:Array(String)})",
-        parameters={"databases": databases, "events": list(EVENT_TABLES)},
+        " OR (database IN ('_e', {staging:String}) AND name IN {events:Array(String)})",
+        parameters={"databases": databases, "events": list(EVENT_TABLES), "staging": STAGING_EVENTS},
     ).result_rows
     missing = sorted(set(databases) - {database for database, *_ in rows})
     if missing:
@@ -121,6 +134,12 @@ def _empty(targets: Targets) -> None:
     for database, name, _, total in rows:
         if total and (database != "_e" or targets.broker):
             client.command(f"TRUNCATE TABLE {database}.`{name}`")
+
+
+def _provide_staging_events(client: Client) -> None:
+    """Create the one event table of staging that models read, unless it is there: no sinker of staging runs here."""
+    if not client.command(f"EXISTS TABLE {STAGING_EVENTS}.{SUBSCRIPTIONS.table}"):
+        event_schema.apply(client, [SUBSCRIPTIONS], STAGING_EVENTS)
 
 
 class _Writer:
@@ -136,6 +155,7 @@ class _Writer:
         try:
             self._empty_serving()
             self._insert(directory.constants() | {"beat_replica.credential": belongings.shops(self.world)})
+            self._core()
             for start in profiles.chunks(self.world):
                 self._profiles(start)
             for start in channels.chunks(self.world):
@@ -146,6 +166,45 @@ class _Writer:
             for connection in self.serving:
                 connection.close()
         return self.parts
+
+    def _core(self) -> None:
+        """What belongs to no single account, made of the first chunk of profiles and of channels."""
+        world = self.world
+        with self.ledger.step("generating"):
+            made = core.of(world)
+            topics = streams.Topics.of(made)
+            lists, members = collections.profile_collections(world, made.profiles)
+            members = collections.with_more_members(world, members, made.profiles, made.channels)
+            queue = requests.table(world, made.profiles, made.posts, made.channels)
+            queue = pa.concat_tables([queue, other_flows.table(made, queue.num_rows + 1)])
+            bought = orders.table(world)
+            items = made.collected.items
+            campaign_tables = campaigns.tables(world, made, lists)
+            tables = {
+                "coffee_replica.post_collection": made.collected.collections,
+                "coffee_replica.post_collection_item": items,
+                "coffee_replica.profile_collection": lists,
+                "coffee_replica.profile_collection_item": members,
+                "beat_replica.recent_scrape_request_log": queue,
+                "beat_replica.order": bought,
+                "beat_replica.post_activity_log": comments.table(topics.activities),
+                "beat_replica.profile_relationship_log": followers.table(topics.graph),
+                f"{STAGING_EVENTS}.{SUBSCRIPTIONS.table}": subscriptions.staging_table(topics.subscriptions),
+                **collections.staging_twins(
+                    collections.instagram_ids(world, made.profiles),
+                    collections.youtube_ids(world, made.channels),
+                    items,
+                    members,
+                ),
+                **campaign_tables,
+                **followers.science(topics.graph),
+                **links.tables(world, items),
+                **surveys.tables(world, made, campaign_tables["identity_replica.social_account"]),
+            }
+            self.parts.append(streams.request_part(world, queue))
+            self.parts += streams.core_parts(made, topics, queue, bought)
+        self._insert(tables)
+        self._copy(serving.collection_tables(made.collected, lists))
 
     def _profiles(self, start: int) -> None:
         world = self.world
@@ -161,23 +220,10 @@ class _Writer:
                 **directory.of_profiles(world, chunk),
             }
             rows = {"instagram_account": serving.instagram_accounts(world, chunk)}
-        if start == 0:
-            with self.ledger.step("generating"):
-                collected = collections.post_collections(world, chunk, owned)
-                lists, members = collections.profile_collections(world, chunk)
-                queue = requests.table(world, chunk, owned, channels.chunk(world, 0))
-                tables |= {
-                    "coffee_replica.post_collection": collected.collections,
-                    "coffee_replica.post_collection_item": collected.items,
-                    "coffee_replica.profile_collection": lists,
-                    "coffee_replica.profile_collection_item": members,
-                    "beat_replica.recent_scrape_request_log": queue,
-                    **_staging_twins(tables["coffee_replica.view_instagram_account_lite"], collected.items, members),
-                    **campaigns.tables(world, chunk),
-                }
-                rows |= serving.collection_tables(collected, lists)
-                self.parts.append(streams.request_part(world, queue))
+            if start == 0:
+                tables |= surveys.old_logs(world, tables["vidooly.instagram_posts_historical_cleaned_v2"])
         self._insert(tables)
+        self._insert({"beat_replica.asset_log": belongings.of_posts(world, chunk, owned)})
         self._copy(rows)
         # A part makes its chunk again when it is published: regenerating is cheap, keeping every chunk is not.
         self.parts += _lazily(
@@ -228,18 +274,6 @@ class _Writer:
         for connection in self.serving:
             with connection.cursor() as cursor:
                 cursor.execute(f"truncate {', '.join(SERVING_TABLES)}")
-
-
-def _staging_twins(ids: pa.Table, items: pa.Table, members: pa.Table) -> dict[str, pa.Table]:
-    """The product's staging database: a few of production's rows, in the columns that staging has."""
-    twin = items.slice(0, 60).drop_columns(["posted_by_cp_id"])
-    return {
-        "coffee_stage.view_instagram_account_lite": ids.slice(0, 200),
-        "coffee_stage.post_collection_item": twin,
-        "coffee_stage.profile_collection_item": members.slice(0, 60).select(
-            ["id", "platform", "profile_collection_id", "profile_social_id", "shortlist_id"]
-        ),
-    }
 
 
 def _lazily(parts: list[streams.Part], again: Callable[[], list[streams.Part]], *, keep: bool) -> list[streams.Part]:

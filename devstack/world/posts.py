@@ -149,7 +149,7 @@ def post_table(world: World, profiles: Profiles, posts: Posts) -> pa.Table:
     owner = pa.array(posts.owner)
     handle, profile_id = profiles.handle.take(owner), profiles.profile_id.take(owner)
     story, reels, insight = posts.kind == STORY, posts.kind == REELS, posts.insight
-    reach = _reach(posts, profiles.followers[posts.owner])
+    reach = estimated_reach(posts, profiles.followers[posts.owner])
     impressions = (reach * random.uniform(1.05, 1.4, rows)).astype(np.int64)
     # A post is scraped again and again while it is young; later it keeps its last state.
     settled = posts.published + random.uniform(10, 20, rows) * DAY
@@ -196,7 +196,7 @@ def post_table(world: World, profiles: Profiles, posts: Posts) -> pa.Table:
     })  # fmt: skip
 
 
-def _reach(posts: Posts, followers: np.ndarray) -> np.ndarray:
+def estimated_reach(posts: Posts, followers: np.ndarray) -> np.ndarray:
     """Estimated reach by the formulas of spec/scrape_flows.md 2.3; 0 where there is nothing to estimate from."""
     reels = posts.plays * (0.94 - 0.001 * np.log2(np.maximum(followers, 1)))
     still = posts.likes * 0.85 * (7.6 - 0.7 * np.log10(np.maximum(posts.likes, 1)))

@@ -120,7 +120,7 @@ def chunk(world: World, start: int) -> Profiles:
         is_private=private,
         is_verified=verified,
         tracked=tracked,
-        connected=(random.random(rows) < 0.03) & scraped,
+        connected=((random.random(rows) < 0.03) | np.isin(number, np.array(special.CONNECTED))) & scraped,
         followers_known=known,
         scraped=scraped,
         updated_at=(world.as_of_epoch - 60 - age).astype(np.int64),

@@ -24,6 +24,20 @@ class WorldSize:
     applications: int
     scrape_requests: int
 
+    @property
+    def followed_profiles(self) -> int:
+        """Profiles whose followers were read."""
+        return max(8, min(self.profiles // 250, 200))
+
+    @property
+    def followers_read(self) -> int:
+        """Followers read of each of them."""
+        return 120 if self.profiles < 2_000 else 750
+
+    @property
+    def orders(self) -> int:
+        return max(120, min(self.profiles // 50, 5_000))
+
 
 SIZES = {
     "small": WorldSize("small", 300, 80, 0.95, 12, 240, 6, 200, 400),

@@ -18,6 +18,7 @@ IN_PROGRESS = range(22, 25)  # a request is PROCESSING right now
 TIED = range(25, 29)  # same followers in every month, same category and language
 TIED_ON_PLAYS_TOO = range(29, 32)  # the same, and the same posts
 HIGHEST = TIED_ON_PLAYS_TOO.stop
+CONNECTED = range(HIGHEST, HIGHEST + 8)  # ordinary profiles, but their owners gave a token whatever the draw says
 
 TIED_FOLLOWERS = 40_000_000
 RENAMED_DAYS_AGO = 40
@@ -25,6 +26,7 @@ RENAMED_DAYS_AGO = 40
 TIED_CHANNELS = range(3)  # equal subscribers and views in every month
 HIDDEN_SUBSCRIBERS = range(3, 5)  # the channel hides its count, so it is 0
 CHANNELS_NEVER_SCRAPED = range(5, 8)
+CONNECTED_CHANNELS = range(8, 14)
 
 STATES: dict[str, range] = {
     "never scraped": NEVER_SCRAPED,

@@ -47,6 +47,8 @@ CITIES = [
     "Ahmedabad", "Jaipur", "Surat", "Kanpur", "Indore", "Patna", "Bhopal", "Kochi", "Chandigarh", "Guwahati",
 ]  # fmt: skip
 
+AGES = ["13-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"]
+
 FIRST_NAMES = [
     "aarav", "aditi", "ajay", "akash", "amit", "ananya", "anjali", "arjun", "ayesha", "bhavna", "chetan", "deepa",
     "dev", "divya", "esha", "farhan", "gaurav", "geeta", "harsh", "isha", "jatin", "jyoti", "kabir", "karan", "kavya",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import orjson
@@ -92,19 +92,14 @@ def video_messages(world: World, channels: Channels, videos: pa.Table, snapshots
                 "comments": video["comments"],
                 "favourite_count": 0,
             },
-            dimensions=orjson.Fragment(
-                events.youtube_video(
-                    title=video["title"],
-                    description=video["description"],
-                    channel_title=video["channel_title"],
-                    duration=video["duration"],
-                    thumbnail=video["thumbnail"],
-                    category_id=video["category_id"],
-                    audio_language=video["audio_language"],
-                    published=published,
-                )
-            ),
+            dimensions=orjson.Fragment(video_dimensions(video, published)),
         )
+
+
+def video_dimensions(video: Mapping[str, object], published: int) -> bytes:
+    """Dimensions of a row of `beat_replica.youtube_post_simple`, as JSON."""
+    names = ("title", "description", "channel_title", "duration", "thumbnail", "category_id", "audio_language")
+    return events.youtube_video(**{name: video[name] for name in names}, published=published)
 
 
 def _dimensions(channels: Channels) -> list[bytes]:

@@ -19,9 +19,11 @@ from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
 import pika
-from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.exceptions import ChannelClosedByBroker
 
+from event_sinker import broker_errors
 from event_sinker.batch import Message
+from event_sinker.claim import Claim
 from event_sinker.errors import SinkerError
 from event_sinker.event_type import EventType
 from event_sinker.json_body import load
@@ -34,6 +36,7 @@ T = TypeVar("T")
 _FIRST_WINDOW = 16
 _LARGEST_WINDOW = 4000
 _LOCK_SECONDS = 3  # RabbitMQ needs a moment to notice that the last command was killed
+_BESIDE_SECONDS = 0.2  # between two looks at work in another thread
 _IDLE_SECONDS = 5  # letters that another command holds come back when it ends
 
 
@@ -212,8 +215,17 @@ class DeadLetterQueue:
             self._held -= len(tags)
             self._acknowledged = True
 
-    def run_beside(self, work: Callable[[], T], give_up: Callable[[], bool] = lambda: False) -> T:
-        """Do something that takes long in a thread of its own, and answer RabbitMQ's heartbeats meanwhile.
+    def new_claim(self) -> Claim:
+        """The claim to the letters in hand, and to be the only command that takes any out; see `run_beside`."""
+        asked = time.monotonic()
+        with self._reaching():
+            self._ready()
+        return Claim(self.settings.claim_seconds(), asked)
+
+    def run_beside(
+        self, work: Callable[[], T], give_up: Callable[[], bool] = lambda: False, claim: Claim | None = None
+    ) -> T:
+        """Do something that takes long in a thread of its own; meanwhile answer heartbeats and renew the claim.
 
         Raises:
             SinkerError: the connection was lost; the work may still go on.
@@ -232,7 +244,10 @@ class DeadLetterQueue:
         threading.Thread(target=run, daemon=True).start()
         while not future.done():
             with self._reaching():
-                self._connection.process_data_events(time_limit=1)
+                self._connection.process_data_events(time_limit=_BESIDE_SECONDS)
+                if claim and claim.must_ask(asked := time.monotonic()):
+                    self._ready()
+                    claim.confirmed(asked)
             if not future.done() and give_up():
                 raise GaveUp
         return future.result()
@@ -324,12 +339,11 @@ class DeadLetterQueue:
     def _reaching(self) -> Iterator[None]:
         try:
             yield
-        except (AMQPError, OSError) as error:
-            address = f"{self.settings.rabbitmq_host}:{self.settings.rabbitmq_port}"
+        except broker_errors.UNREACHABLE as error:
             if isinstance(error, ChannelClosedByBroker) and error.reply_code == 404:  # NOT_FOUND
                 hint = f" (queue {self.event.dead_queue} is declared by `run`)"
             elif self.opened:
                 hint = "; letters that were not taken out are still in the queue, run the command again"
             else:
                 hint = ""
-            raise SinkerError(f"RabbitMQ at {address}: {error!r}{hint}") from None
+            raise SinkerError(f"{broker_errors.explain(error, self.settings)}{hint}") from None

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from secrets import token_hex
@@ -22,7 +21,7 @@ from event_sinker.dlq.queue import DeadLetterQueue, GaveUp, Letter, event_id
 from event_sinker.errors import SinkerError, explain
 from event_sinker.event_type import EventType
 from event_sinker.flush import Flusher, Outcome
-from event_sinker.parse import Poison, Row
+from event_sinker.parse import Parser, Poison
 from event_sinker.settings import Settings
 from event_sinker.writer import Writer, connect
 
@@ -69,33 +68,13 @@ class Stop:
         return time.monotonic() > self._deadline
 
 
-class _ReplayWriter(Writer):
-    """These rows come from letters that were refused one by one: that all are refused again is no alarm."""
-
-    def write(self, batch_id: str, rows: Sequence[Row], lost: threading.Event) -> list[tuple[int, str]]:
-        return self._write_all(batch_id, rows, lost)
-
-
-class _DryWriter(Writer):
-    """Stores nothing, and asks ClickHouse what is stored already."""
-
-    def write(self, batch_id: str, rows: Sequence[Row], lost: threading.Event) -> list[tuple[int, str]]:
-        return []
-
-
-class _BlindWriter(_DryWriter):
-    """Asks nothing either."""
-
-    def stored_ids(self, rows: Sequence[Row], received: float, lost: threading.Event) -> set[str]:
-        return set()
-
-
 def verdict(settings: Settings, event: EventType, letter: Letter) -> Poison | None:
     """Why the letter could not be stored today, as far as the definition and the settings decide; None: it could."""
-    flusher = Flusher(event, settings)
-    flusher.writer = _BlindWriter(event, settings)
-    dead = flusher.store([letter.message], "", threading.Event(), suspect=True).dead
-    return dead[0].poison if dead else None
+    try:
+        Parser(event, settings.limits()).row(letter.message.body, int(time.time()), "")
+    except Poison as poison:
+        return poison
+    return None
 
 
 class Replay:
@@ -129,8 +108,9 @@ class Replay:
         self._progress = progress
         self._warn = warn
         self._warned = False
-        self._flusher = Flusher(self._event, settings)
-        self._flusher.writer = (_DryWriter if dry_run else _ReplayWriter)(self._event, settings)
+        # These letters were refused one by one: that all are refused again is no alarm.
+        writer = Writer(self._event, settings, dry_run=dry_run, alarm=False)
+        self._flusher = Flusher(self._event, settings, writer=writer)
 
     def run(self, letters: Iterable[Letter]) -> Report:
         """Store letters batch by batch. Those that still cannot be stored stay where they are.
@@ -174,10 +154,10 @@ class Replay:
     def _store(self, batch: list[Letter]) -> Outcome | None:
         """What became of the batch; None when it was given up because the time to stop was over."""
         may_double = self._may_double(batch)
-        lost = threading.Event()
-        store = partial(self._flusher.store, [letter.message for letter in batch], token_hex(8), lost, suspect=True)
+        claim = self._queue.new_claim()
+        store = partial(self._flusher.store, [letter.message for letter in batch], token_hex(8), claim, suspect=True)
         try:
-            return self._queue.run_beside(store, self._stop.grace_over)
+            return self._queue.run_beside(store, self._stop.grace_over, claim)
         except GaveUp:
             if may_double:
                 self._warn(may_double)
@@ -185,7 +165,7 @@ class Replay:
         except SinkerError as error:
             raise SinkerError(f"{error}. {may_double}" if may_double else str(error)) from None
         finally:
-            lost.set()  # a thread that still runs stops before its next attempt
+            claim.give_up()  # a thread that still runs stops before its next attempt
 
     def _may_double(self, batch: list[Letter]) -> str:
         """What an interruption of this batch may do; empty: nothing. Only an event id tells what is stored already."""

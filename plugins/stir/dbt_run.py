@@ -91,18 +91,26 @@ class DbtTierOperator(DbtRunOperator):
         if (context.get("params") or {}).get("full_refresh"):
             arguments["full_refresh"] = True
             self.log.info("full refresh asked for: incremental models are rebuilt from scratch")
-        selection = f"select {' '.join(self.select)}, exclude {' '.join(self.exclude or [])}"
-        self.log.info("dbt run: target %s, %s", self.target, selection)
+        self.log.info("dbt run: target %s, %s", self.target, self.selection)
         try:
             result = self.dbt_hook.run_dbt_task(self.command, artifacts=None, **arguments)
         except Exception as error:
             raise AirflowException(explain(self.dbt_hook.failure or error)) from error
         summary = Summary.of(result.run_results)
-        if not summary.models:
-            raise AirflowFailException(
-                f"dbt selected no model ({selection}): this schedule does nothing. Tag a model or remove the DAG"
-            )
+        if not summary.selected_a_model:
+            raise self.nothing_selected(context)
         self.log.info("%s\n%s", summary.headline, summary.table)
         if not result.success:
             raise AirflowException(summary.failure_text)
         return summary.as_dict()
+
+    @property
+    def selection(self) -> str:
+        """What is built, in dbt's words."""
+        return f"select {' '.join(self.select)}, exclude {' '.join(self.exclude or [])}"
+
+    def nothing_selected(self, context: Any) -> Exception:
+        """What to raise when the selection matches no model."""
+        return AirflowFailException(
+            f"dbt selected no model ({self.selection}): this schedule does nothing. Tag a model or remove the DAG"
+        )

@@ -12,12 +12,13 @@ MESSAGE_LENGTH = 400
 
 @dataclass(frozen=True)
 class ModelResult:
-    """One model of a run: status in dbt's words (success, error, skipped, ...), seconds, dbt's message."""
+    """One model or seed of a run: status in dbt's words (success, error, skipped, ...), seconds, dbt's message."""
 
     name: str
     status: str
     seconds: float
     message: str
+    kind: str = "model"
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,16 @@ class Summary:
                 status=str(getattr(result.status, "value", result.status)),
                 seconds=round(result.execution_time or 0.0, 2),
                 message=" ".join(str(result.message or "").split())[:MESSAGE_LENGTH],
+                kind=str(getattr(result.node.resource_type, "value", result.node.resource_type)),
             )
             for result in getattr(results, "results", None) or ()
         )
         return cls(models=models, seconds=round(getattr(results, "elapsed_time", 0.0) or 0.0, 1))
+
+    @property
+    def selected_a_model(self) -> bool:
+        """Whether there is more than seeds."""
+        return any(model.kind == "model" for model in self.models)
 
     @property
     def counts(self) -> dict[str, int]:

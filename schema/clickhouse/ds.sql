@@ -118,3 +118,15 @@ CREATE TABLE IF NOT EXISTS instagram_prediction
 )
 ENGINE = MergeTree
 ORDER BY profile_id;
+
+-- Link clicks of posts, mostly stories, that somebody copied from the creators' own statistics.
+CREATE TABLE IF NOT EXISTS campaign_post_links_clicks
+(
+    handle             Nullable(String),
+    short_code         Nullable(String),
+    post_link          Nullable(String),
+    Clicks             Nullable(Int64),
+    post_collection_id Nullable(String)
+)
+ENGINE = MergeTree
+ORDER BY (ifNull(post_collection_id, ''), ifNull(short_code, ''));

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
 import pytest
 
+from devstack.processes import ProcessRecord
 from devstack.settings import HOST, REPOSITORY, StackSettings
 
 pytestmark = pytest.mark.integration
@@ -99,6 +102,7 @@ def test_two_ups_at_once_do_not_fight(devstack: Devstack, own_settings: StackSet
 
 
 def test_ctrl_c_leaves_nothing_half_started(own_settings: StackSettings, stack_processes: Processes) -> None:
+    """The server is frozen while it starts: it is half started, however fast it or this test is."""
     up = subprocess.Popen(
         [sys.executable, "-m", "devstack", "up", "rabbitmq"],
         cwd=REPOSITORY,
@@ -106,10 +110,23 @@ def test_ctrl_c_leaves_nothing_half_started(own_settings: StackSettings, stack_p
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert "starting" in up.stdout.readline()
-    up.send_signal(2)
-    up.communicate(timeout=60)
+    record = own_settings.home / "run" / "rabbitmq.json"
+    while not record.exists():
+        assert up.poll() is None, up.communicate()
+        time.sleep(0.01)
+    server = ProcessRecord(**json.loads(record.read_text())).process()
+    server.suspend()
+    up.send_signal(signal.SIGINT)
+    said = []
+    for line in up.stdout:
+        said.append(line)
+        if "stopping" in line:
+            break
+    server.resume()  # what it was told meanwhile, it does now
+    said += up.communicate(timeout=60)
     assert up.returncode == 130
+    assert "starting" in said[0]
+    assert not any("ready" in line for line in said if line)
     assert stack_processes() == []
 
 

@@ -1,27 +1,36 @@
-"""A scraper that writes twice: rows into PostgreSQL log tables, events through the sinker's parser and writer."""
+"""A scraper that writes twice: rows into PostgreSQL log tables, events through the sinker's parser and writer.
+
+Fixtures: `writes` is such a scraper with tables of its own, `compare` runs `parity` on them.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
+from devstack.settings import HOST, POSTGRES_USER, SERVING_DATABASE
+from event_sinker import schema
+from event_sinker.claim import Claim
 from event_sinker.events import EVENT_TYPES
 from event_sinker.parity import command as parity
+from event_sinker.parity.command import EXIT_DIFFERENT
 from event_sinker.parity.facts import LOG_TABLES, LogTable
 from event_sinker.parse import Parser
 from event_sinker.settings import Settings
-from event_sinker.writer import Writer
+from event_sinker.writer import Writer, connect
 
+NOON = "2026-03-03 12:00:00.25"
+PREFIX = "SINKER_PARITY_POSTGRES_"
 # As the scraper declares them: some JSON columns are jsonb, some text.
 LOG_DDL = {
     "profile_log": "platform text, profile_id text, dimensions jsonb, metrics jsonb",
@@ -105,7 +114,7 @@ class DualWrite:
             batch = uuid.uuid4().hex
             parser = Parser(EVENT_TYPES[event_type])
             rows = [parser.row(_body(event), int(time.time()), batch) for event in events]
-            assert Writer(EVENT_TYPES[event_type], self.settings).write(batch, rows, threading.Event()) == []
+            assert Writer(EVENT_TYPES[event_type], self.settings).write(batch, rows, Claim()) == []
         self._pending.clear()
 
     def compare(self, *arguments: str, event_type: str = "profile_log", table: str = "") -> int:
@@ -133,3 +142,56 @@ def _logged(table: LogTable, column: str, value: Any) -> str | None:
 
 def _body(event: Mapping[str, Any]) -> bytes:
     return json.dumps(event).encode()
+
+
+@pytest.fixture
+def writes(postgres_service, clickhouse_service, monkeypatch: pytest.MonkeyPatch) -> Iterator[DualWrite]:
+    name = f"parity_{uuid.uuid4().hex[:8]}"
+    endpoint = clickhouse_service.endpoint
+    settings = Settings(
+        clickhouse_host=endpoint.host,
+        clickhouse_http_port=endpoint.http_port,
+        clickhouse_user=endpoint.user,
+        clickhouse_password=endpoint.password,
+        clickhouse_database=name,
+    )
+    for variable, value in {
+        "HOST": HOST,
+        "PORT": str(postgres_service.ports["postgres"]),
+        "DATABASE": SERVING_DATABASE,
+        "USER": POSTGRES_USER,
+        "PASSWORD": postgres_service.secrets.postgres_password,
+    }.items():
+        monkeypatch.setenv(PREFIX + variable, value)
+    monkeypatch.setenv("COLUMNS", "250")
+    connection = postgres_service.connection()
+    world = DualWrite(settings, connection, name)
+    world.create_tables()
+    with connect(settings) as client:
+        schema.apply(client, [EVENT_TYPES[event_type] for event_type in LOG_TABLES], name)
+        yield world
+        client.command(f"DROP DATABASE {name}")
+    world.execute(f"DROP SCHEMA {name} CASCADE")
+    connection.close()
+
+
+@pytest.fixture
+def compare(writes: DualWrite, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    """Runs the comparison and returns its JSON; the exit code agrees with it."""
+
+    def run(*arguments: str, **options: str) -> dict[str, Any]:
+        capsys.readouterr()
+        code = writes.compare("--json", *arguments, **options)
+        report = json.loads(capsys.readouterr().out)
+        assert code == (0 if report["equal"] else EXIT_DIFFERENT)
+        return report
+
+    return run
+
+
+def verdicts(report: dict[str, Any]) -> list[str]:
+    return [day["verdict"] for day in report["days"]]
+
+
+def kinds(report: dict[str, Any]) -> list[str]:
+    return [difference["kind"] for difference in report["sample"]["differences"]]

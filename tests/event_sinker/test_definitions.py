@@ -146,6 +146,17 @@ def test_settings_name_what_is_wrong() -> None:
         Settings(event_types="profile_log,nonsense")
     with pytest.raises(ValidationError, match="at least twice batch_rows"):
         Settings(prefetch=1500, batch_rows=1000)
+    with pytest.raises(ValidationError, match="at least twice batch_max_rows"):
+        Settings(prefetch=5000, batch_max_rows=3000)
+    with pytest.raises(ValidationError, match=r"batch_max_rows \(500\) must be at least batch_rows \(1000\)"):
+        Settings(batch_max_rows=500)
+    with pytest.raises(ValidationError, match=r"batch_max_bytes .* must be at least batch_bytes"):
+        Settings(batch_bytes=2000, batch_max_bytes=1000)
+
+
+def test_a_batch_grows_to_half_of_the_prefetch() -> None:
+    assert Settings(prefetch=5000).max_rows() == 2500
+    assert Settings(prefetch=5000, batch_max_rows=1500).max_rows() == 1500
 
 
 def test_time_trigger_by_event_type() -> None:

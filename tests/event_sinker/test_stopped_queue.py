@@ -18,19 +18,12 @@ def stopped(sinker: SinkerProcess) -> dict[str, str]:
     return sinker.get("/readyz").json()["stopped"]
 
 
-def answers(sinker: SinkerProcess) -> bool:
-    try:
-        return sinker.get("/livez").status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
 def test_a_stopped_queue_takes_no_more_and_the_others_go_on(world: SinkerWorld) -> None:
     """Thousands of messages are on their way when it stops."""
     world.serve("profile_log", "post_log")
     world.publish([b"{"] * 3000)
     sinker = world.start(wait=False, batch_rows=50, prefetch=2000, poison_max_consecutive=10)
-    wait_until(lambda: answers(sinker))
+    wait_until(sinker.answers)
     wait_until(lambda: sinker.metric("sinker_stopped", queue=PROFILE) == 1, what="stopped")
     wait_until(lambda: world.depth(PROFILE) == 3000, what="all back in the queue")
     world.publish((sample_event("post_log") for _ in range(200)), "post_log")
@@ -68,5 +61,23 @@ def test_a_fault_that_nobody_knows_blames_no_row(world: SinkerWorld, clickhouse_
     assert sinker.process.wait(60) == 3
     assert "accepts no row" in sinker.messages()[-1]
     assert world.depth(f"{PROFILE}.dead") == 0
+    world.start()
+    world.assert_each_stored_once()
+
+
+def test_all_consumers_of_a_queue_stop_together(world: SinkerWorld, clickhouse_faults: ClickHouseFaults) -> None:
+    """One of two meets a fault that only a person can mend; the queue is not served by half."""
+    world.serve("profile_log", "post_log")
+    sinker = world.start(clickhouse_http_port=clickhouse_faults.port, consumers_by_type='{"profile_log": 2}')
+    clickhouse_faults.answer(60, times=1)  # unknown table
+    world.send(1)
+    wait_until(lambda: list(stopped(sinker)) == [PROFILE])
+    world.send(200)
+    world.send(20, "post_log")
+    wait_until(lambda: world.rows("post_log_events") == 20)
+    wait_until(lambda: world.depth(PROFILE) == 201)
+    assert world.rows() == 0
+    assert sum("init-schema" in message for message in sinker.messages()) == 1
+    assert sinker.terminate() == 0
     world.start()
     world.assert_each_stored_once()

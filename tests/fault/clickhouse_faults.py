@@ -92,6 +92,11 @@ class ClickHouseFaults:
         with self._lock:
             self._faults += [Fault(code, status, stored)] * times
 
+    def mend(self) -> None:
+        """Answer with no more errors."""
+        with self._lock:
+            self._faults.clear()
+
     @property
     def pending(self) -> int:
         """How many of the errors were not answered yet."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 
 from tests.event_sinker.dlq_command import variables
 from tests.fault.sinker_process import REPOSITORY, SinkerWorld
 from tests.fault.tcp_proxy import TcpProxy
-
-_INSERT = re.compile(rb"insert_deduplication_token")
 
 
 def start_dlq(
@@ -33,29 +30,6 @@ def start_dlq(
 class InsertProxy(TcpProxy):
     """A proxy to ClickHouse that starts to hold when the next insert passes: its reply, or the insert itself."""
 
-    def __init__(self, server_port: int) -> None:
-        super().__init__(server_port)
-        self._hold_next = ""
-
     def hold_next_insert(self, direction: str) -> None:
         """`direction`: "request" or "reply"."""
-        self._hold_next = direction
-
-    def _forward(self, source, target, direction: str) -> None:
-        super()._forward(_Watched(source, self) if direction == "request" else source, target, direction)
-
-    def passes(self, data: bytes) -> None:
-        if self._hold_next and _INSERT.search(data):
-            self._hold(self._hold_next)
-            self._hold_next = ""
-
-
-class _Watched:
-    def __init__(self, source, proxy: InsertProxy) -> None:
-        self._source = source
-        self._proxy = proxy
-
-    def recv(self, size: int) -> bytes:
-        data = self._source.recv(size)
-        self._proxy.passes(data)
-        return data
+        self.hold_when(b"insert_deduplication_token", direction)

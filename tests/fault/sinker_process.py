@@ -85,6 +85,13 @@ class SinkerProcess:
     def get(self, path: str) -> httpx.Response:
         return httpx.get(f"http://127.0.0.1:{self.http_port}{path}", timeout=10)
 
+    def answers(self) -> bool:
+        """Whether it lives and its health check is open."""
+        try:
+            return self.get("/livez").status_code == 200
+        except httpx.HTTPError:
+            return False
+
     def ready(self) -> bool:
         assert self.process.poll() is None, f"the sinker ended: {self.log_path.read_text()[-2000:]}"
         try:

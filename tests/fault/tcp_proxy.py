@@ -14,6 +14,7 @@ class TcpProxy:
 
     - `hold_replies()`: what the server says is kept back; what the client says arrives: it works, and nobody learns it.
     - `hold_requests()`: what the client says is kept back.
+    - `hold_when(mark, direction)`: one of the two, as soon as the client says something that contains the mark.
     - `release()`: let everything through again, first what was kept.
     - `drop_held()`: throw away what was kept and cut its connections: the reply is lost.
     - `corrupt(direction, where)`: one bit of what flows is flipped, once.
@@ -29,6 +30,7 @@ class TcpProxy:
         self._dropping = False
         self._refusing = False
         self._sockets: list[socket.socket] = []
+        self._mark: tuple[bytes, str] | None = None
         self._damage: dict[str, Callable[[bytes], int | None]] = {}
         self.corrupted = 0
         self.bytes_held = {"request": 0, "reply": 0}
@@ -47,6 +49,15 @@ class TcpProxy:
 
     def hold_requests(self) -> None:
         self._hold("request")
+
+    def hold_when(self, mark: bytes, direction: str) -> None:
+        """`direction`: "request", from the marked data on, or "reply"."""
+        self._mark = mark, direction
+
+    @property
+    def holding(self) -> bool:
+        """Whether something is kept back now."""
+        return bool(self._holding)
 
     def _hold(self, direction: str) -> None:
         with self._condition:
@@ -115,6 +126,9 @@ class TcpProxy:
     def _forward(self, source: socket.socket, target: socket.socket, direction: str) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                if direction == "request" and self._mark and self._mark[0] in data:
+                    self._hold(self._mark[1])
+                    self._mark = None
                 with self._condition:
                     if direction in self._holding:
                         self.bytes_held[direction] += len(data)

@@ -56,6 +56,10 @@ def test_dead_letter_queue_full(world: SinkerWorld, broker_control: BrokerContro
         world.publish(poison)
         world.send(20)
         wait_until(lambda: sinker.metric("sinker_retries_total", target="dead letter") >= 2)
+        readiness = sinker.get("/readyz")
+        assert readiness.status_code == 503
+        assert readiness.json()["stores"] == {QUEUE: False}
+        assert f"{QUEUE}.dead: RabbitMQ takes no more" in readiness.json()["reasons"][QUEUE]
         world.send(20)
         wait_until(lambda: sinker.metric("sinker_buffer_rows") + sinker.metric("sinker_in_flight_rows") >= 20)
         sinker.kill()
@@ -65,6 +69,7 @@ def test_dead_letter_queue_full(world: SinkerWorld, broker_control: BrokerContro
         dead += world.dead()
         wait_until(lambda: world.depth(f"{QUEUE}.dead") > 0, what="poison moves as soon as there is room")
     world.assert_each_stored_once()
+    assert second.get("/readyz").json()["reasons"] == {}
     dead += world.dead()
     assert {body for _, body, _ in dead} == set(poison)
 
@@ -78,12 +83,13 @@ def test_consumer_timeout_of_the_broker(
         sinker = world.start(clickhouse_http_port=clickhouse_proxy.port)
         clickhouse_proxy.hold_replies() if stored else clickhouse_proxy.refuse(True)
         world.send(100)
-        wait_until(lambda: sinker.metric("sinker_rabbitmq_reconnects_total") > 0, what="the broker to lose patience")
+        wait_until(lambda: sinker.metric("sinker_subscriptions_lost_total") > 0, what="the broker to lose patience")
         clickhouse_proxy.release()
         clickhouse_proxy.refuse(False)
         world.assert_each_stored_once()
-    lost = [entry["reason"] for entry in sinker.log() if entry["message"] == "subscription lost"]
+    lost = [entry["reason"] for entry in sinker.log() if entry["message"] == "subscription lost, will be renewed"]
     assert "delivery acknowledgement" in lost[0]
+    assert sinker.metric("sinker_rabbitmq_reconnects_total") == 0
 
 
 def test_queue_declared_anew_with_other_arguments(world: SinkerWorld) -> None:

@@ -143,9 +143,60 @@ def test_queue_deleted_under_the_sinker(world: SinkerWorld) -> None:
     wait_until(lambda: sinker.metric("sinker_messages_acknowledged_total") == 50)
     with world.connection() as connection:
         connection.channel().queue_delete("profile_log_events_q")
-    wait_until(lambda: sinker.messages().count("connected to RabbitMQ") == 2)
+    wait_until(lambda: sinker.metric("sinker_subscriptions_lost_total") == 1)
     wait_until(sinker.ready)
     world.send(50)
+    world.assert_each_stored_once()
+
+
+def test_one_lost_subscription_leaves_the_others_alone(world: SinkerWorld, clickhouse_proxy: TcpProxy) -> None:
+    """Case 24: another queue has a batch in hand, whose messages must not come again."""
+    world.serve("profile_log", "post_log")
+    sinker = world.start(clickhouse_http_port=clickhouse_proxy.port)
+    for event_type in ("profile_log", "post_log"):
+        world.send(20, event_type)
+    wait_until(lambda: sinker.metric("sinker_messages_acknowledged_total") == 40)
+    clickhouse_proxy.hold_replies()
+    world.send(100, "post_log")
+    wait_until(lambda: world.rows("post_log_events") == 120)
+    with world.connection() as connection:
+        connection.channel().queue_delete("profile_log_events_q")
+    wait_until(lambda: sinker.metric("sinker_subscriptions_lost_total", queue="profile_log_events_q") == 1)
+    clickhouse_proxy.release()
+    wait_until(sinker.ready)
+    for event_type in ("profile_log", "post_log"):
+        world.send(20, event_type)
+    world.assert_each_stored_once()
+    assert sinker.messages().count("connected to RabbitMQ") == 1
+    assert sinker.metric("sinker_messages_redelivered_total") == 0
+
+
+def test_rabbitmq_hangs_while_queues_are_declared(world: SinkerWorld, rabbitmq_proxy: TcpProxy) -> None:
+    """Case 6: noticed within seconds, however long the heartbeat; the process answers and obeys meanwhile."""
+    rabbitmq_proxy.hold_when(b"\x00\x32\x00\x0a", "reply")  # 50, 10: queue.declare
+    sinker = world.start(wait=False, rabbitmq_port=rabbitmq_proxy.port, rabbitmq_heartbeat_seconds=60)
+    wait_until(lambda: rabbitmq_proxy.holding)
+    begin = time.monotonic()
+    while time.monotonic() < begin + 3:
+        assert sinker.get("/livez").json()["loop_turned_seconds_ago"] < 2
+        time.sleep(0.2)
+    wait_until(lambda: "no connection to RabbitMQ, will be repeated" in sinker.messages(), 25)
+    rabbitmq_proxy.release()
+    wait_until(sinker.ready)
+    rabbitmq_proxy.hold_when(b"\x00\x32\x00\x0a", "reply")
+    rabbitmq_proxy.cut()
+    wait_until(lambda: rabbitmq_proxy.holding)
+    assert sinker.terminate(within=5) == 0
+
+
+def test_clickhouse_hangs_while_the_sinker_starts(world: SinkerWorld, clickhouse_proxy: TcpProxy) -> None:
+    """Case 8: it accepts connections and answers nothing; the queues are subscribed all the same."""
+    clickhouse_proxy.hold_replies()
+    sinker = world.start(wait=False, clickhouse_http_port=clickhouse_proxy.port)
+    wait_until(sinker.answers)
+    wait_until(lambda: sinker.metric("sinker_rabbitmq_connected") == 1, 20)
+    clickhouse_proxy.release()
+    world.send(20)
     world.assert_each_stored_once()
 
 

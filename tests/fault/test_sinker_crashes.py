@@ -131,6 +131,21 @@ def test_sigterm_under_load_drains_and_exits_0(world: SinkerWorld) -> None:
     world.assert_each_stored_once()
 
 
+def test_sigterm_while_it_subscribes_takes_no_more(world: SinkerWorld, rabbitmq_proxy: TcpProxy) -> None:
+    """Case 22: the confirmation of the subscription, and thousands of messages behind it, arrive after the signal."""
+    world.send(3000)
+    rabbitmq_proxy.hold_when(b"\x00\x3c\x00\x14", "reply")  # 60, 20: basic.consume
+    sinker = world.start(wait=False, rabbitmq_port=rabbitmq_proxy.port, batch_rows=50, prefetch=100)
+    wait_until(lambda: rabbitmq_proxy.holding)
+    sinker.process.terminate()
+    wait_until(lambda: "draining" in sinker.messages())
+    rabbitmq_proxy.release()
+    assert sinker.process.wait(20) == 0
+    assert world.rows() <= 200
+    world.start()
+    world.assert_each_stored_once()
+
+
 def test_sigterm_while_clickhouse_is_away_ends_after_the_grace_period(
     world: SinkerWorld, clickhouse_proxy: TcpProxy
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +44,21 @@ class Dbt:
     def run(self, *arguments: str) -> None:
         """One dbt command; AssertionError with the failed nodes' messages if it fails."""
         self._invoke(dbtRunner(manifest=self.manifest), arguments)
+
+    def compiled(self, sql: str) -> str:
+        """SQL of a text with Jinja, as dbt would send it."""
+        finished = self._invoke(dbtRunner(manifest=self.manifest), ["compile", "--no-populate-cache", "--inline", sql])
+        return finished.result.results[0].node.compiled_code
+
+    @contextmanager
+    def variables(self, **changed: str) -> Iterator[None]:
+        """Other environment variables for a while."""
+        before = self._variables
+        self._variables = before | changed
+        try:
+            yield
+        finally:
+            self._variables = before
 
     def _invoke(self, runner: dbtRunner, arguments: Sequence[str]) -> dbtRunnerResult:
         with pytest.MonkeyPatch.context() as patch:
@@ -106,7 +122,7 @@ class Warehouse:
     def empty(self) -> None:
         """Drop all models and empty all sources."""
         self.drop_models()
-        databases = [*clickhouse_sources.source_databases(), "_e"]
+        databases = [*clickhouse_sources.source_databases(), "_e", "_stage_e"]
         for database, table in self.rows(
             f"select database, name from system.tables where database in {tuple(databases)} and total_rows > 0"
         ):
@@ -141,6 +157,7 @@ def warehouse_server(
     for database, statements in clickhouse_sources.source_databases().items():
         clickhouse_sources.apply(client, database, statements)
     event_schema.apply(client, list(EVENT_TYPES.values()), "_e")
+    event_schema.apply(client, [EVENT_TYPES["yt_profile_relationship_log"]], "_stage_e")
     client.command("create database if not exists dbt")
     project = Dbt(
         tmp_path_factory.mktemp("dbt-target"),

@@ -10,7 +10,19 @@ from tests.gcc_social.conftest import Warehouse
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-TIERS = ("core", "recent_scl", "collections", "post_ranker", "post_ranker_partial", "hourly", "daily", "weekly")
+TIERS = (
+    "core",
+    "recent_scl",
+    "collections",
+    "staging_collections",
+    "post_ranker",
+    "post_ranker_partial",
+    "hourly",
+    "account_tracker_stats",
+    "daily",
+    "weekly",
+    "gcc_orders",
+)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from stir.dbt_manual import DbtManualOperator
 from stir.dbt_run import DbtTierOperator, dbt_run
 from stir.dbt_summary import ModelResult, Summary
 
@@ -151,6 +152,53 @@ def test_no_field_that_the_ui_renders_holds_the_password(project: Any, clickhous
     operator = dbt_run("hourly")
     shown = {name: str(getattr(operator, name)) for name in DbtTierOperator.template_fields}
     assert clickhouse_service.endpoint.password not in json.dumps(shown)
+
+
+class OtherTask:
+    """The task instance as far as a task by hand asks it: what the other task has left."""
+
+    def __init__(self, page: dict[str, Any] | None) -> None:
+        self.page = page
+
+    def xcom_pull(self, task_ids: str) -> dict[str, Any] | None:
+        assert task_ids == "frequent"
+        return self.page
+
+
+def by_hand(select: str, *tags: str, other: dict[str, Any] | None = None, **form: Any) -> dict[str, Any]:
+    operator = DbtManualOperator(task_id="by_hand", tags=tags, instead="frequent")
+    params = {"select": select, "exclude": "", "vars": {}, "full_refresh": False, **form}
+    return operator.execute({"params": params, "ti": OtherTask(other)})
+
+
+def test_by_hand_the_chosen_models_of_the_given_tiers_are_built(project: Any) -> None:
+    assert by_hand("+beta old grown", "hourly", "deprecated")["models"] == 3
+    assert tables(project) == {"alpha", "beta", "old"}
+    by_hand("alpha+", "hourly", exclude="alpha")
+    assert by_hand("reader", "reading")["counts"] == {"success": 2}, "the seed that it reads comes with it"
+
+
+def test_by_hand_incremental_models_can_be_rebuilt(project: Any) -> None:
+    by_hand("grown", "grown")
+    by_hand("grown", "grown")
+    assert project.execute("select count() from dbt.grown") == [(2,)]
+    by_hand("grown", "grown", full_refresh=True)
+    assert project.execute("select count() from dbt.grown") == [(1,)]
+
+
+def test_by_hand_variables_reach_the_models(project: Any) -> None:
+    Path(dbt_run("hourly").project_dir, "models", "alpha.sql").write_text(
+        "{{ config(tags=['hourly']) }} select {{ var('rows', 1) }} as id"
+    )
+    by_hand("alpha", "hourly", vars={"rows": 42})
+    assert project.execute("select id from dbt.alpha") == [(42,)]
+
+
+def test_by_hand_a_part_without_models_is_skipped_and_a_selection_without_any_fails(project: Any) -> None:
+    with pytest.raises(AirflowSkipException, match="no selected model is tagged hourly"):
+        by_hand("reader", "hourly", other={"models": 2})
+    with pytest.raises(AirflowFailException, match=r"the selection 'reeder' without '' matches no model"):
+        by_hand("reeder", "hourly")
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,17 @@
-{% macro instagram_all_posts(partial=false) %}
-    {#- Columns of the rows that two feeds have in common; `feed` and the next two say which version of a post is the newest. -#}
+{% macro instagram_all_posts(partial=false, accounts=none) %}
+    {#- Columns of the rows that two feeds have in common; `feed` and the next two say which version of a post is the newest.
+        partial: only posts of the accounts in the CTE `accounts` (platform_id), by default of those just refreshed. -#}
     {%- set no_story = "post_type != 'story'" %}
 
     with
         {% if partial -%}
             refreshed as (
-                select profile_id, handle
-                from {{ ref("stg_beat_instagram_account") }}
-                where updated_at >= {{ run_time() }} - interval {{ var("partial_scope_hours") }} hour
+                {% if accounts -%} select platform_id as profile_id, '' as handle from {{ accounts }}
+                {%- else -%}
+                    select profile_id, handle
+                    from {{ ref("stg_beat_instagram_account") }}
+                    where updated_at >= {{ run_time() }} - interval {{ var("partial_scope_hours") }} hour
+                {%- endif %}
             ),
 
         {% endif -%}

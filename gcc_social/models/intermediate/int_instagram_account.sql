@@ -53,6 +53,7 @@ with
             accounts.fbid as business_id,
             accounts.biography as bio,
             accounts.is_private as is_private,
+            accounts.is_verified as is_verified,
 
             -- -------- attributes
             ifNull(nullIf(accounts.account_type, ''), 'CREATOR') as profile_type,
@@ -95,6 +96,7 @@ with
             -- -------- numbers
             accounts.followers as followers,
             accounts.following as following,
+            if(accounts.media_count < 0, 0, accounts.media_count) as media_count,
 
             -- -------- timestamps
             accounts.updated_at as updated_at

@@ -15,6 +15,8 @@ with
 
     audio_languages as (select * from {{ ref("mart_youtube_account_language") }}),
 
+    manual_tags as (select * from {{ ref("mart_manual_data_yt") }}),
+
     latest_scrapes as (
         select *
         from beat_channels
@@ -111,13 +113,16 @@ with
             -- -------- attributes
             coalesce(nullIf(latest_scrapes.tagged_country, ''), channels.country) as country,
             categories_by_channel.yt_category as yt_category,
-            coalesce(categories_by_channel.directory_category, categories_by_channel.yt_category) as category,
+            coalesce(
+                manual_tags.category, categories_by_channel.directory_category, categories_by_channel.yt_category
+            ) as category,
             coalesce(
                 {{ language_code("latest_scrapes.language") }},
+                manual_tags.language,
                 nullIf(audio_languages.language, ''),
                 directory_by_channel.language
             ) as language,
-            ifNull(nullIf(latest_scrapes.account_type, ''), 'CREATOR') as profile_type,
+            coalesce(nullIf(latest_scrapes.account_type, ''), manual_tags.profile_type, 'CREATOR') as profile_type,
 
             -- -------- numbers
             channels.followers as followers,
@@ -131,6 +136,7 @@ with
         left join directory_by_channel on directory_by_channel.channel_id = channels.channel_id
         left join categories_by_channel on categories_by_channel.channel_id = channels.channel_id
         left join audio_languages on audio_languages.channel_id = channels.channel_id
+        left join manual_tags on manual_tags.channel_id = channels.channel_id
     )
 
 select *

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import orjson
 import pytest
 
 from devstack.beat import engagement
+from devstack.beat.assets import asset_hash, asset_key
 from devstack.beat.catalogue import InventedCatalogue
 from devstack.beat.events import Message
 from devstack.beat.flows import FLOWS, Scrapes, fate
 from devstack.beat.ledger import COMPLETE, FIRST_ID, PENDING, KeyReusedError, Ledger
-from devstack.beat.scraping import POST_MISSING, PROFILE_MISSING, scrape
+from devstack.beat.scraping import POST_MISSING, PROFILE_MISSING, Findings, scrape
+from event_sinker.events import EVENT_TYPES
+from event_sinker.parse import Parser
 
 pytestmark = pytest.mark.unit
 
@@ -109,6 +114,107 @@ def test_scrapes_publish_what_their_flow_would() -> None:
     assert ([m.routing_key for m in found.messages[3]], found.failures) == (["post_log_events"], {4: POST_MISSING})
     found = scrape(Scrapes.CHANNELS, {5: {"channel_ids": ["UCa", "UCb", "wrong"]}}, catalogue)
     assert len(found.messages[5]) == 2
+
+
+PARAMS: dict[str, object] = {
+    "handle": "priya", "profile_id": "123", "shortcode": "abc", "max_comments": 500,
+    "store": "shop.example", "limit": 250,
+    "post_id": "v", "post_type": "reels", "story_id": "1", "data": {"handle": "priya", "name": "P", "bio": 'a "b"'},
+    "channel_id": "UCabcdefghijklmnopqrstuA", "channel_ids": ["UCa"], "post_ids": ["v"], "max_posts": 5, "hash": 3,
+    "entity_type": "POST", "entity_id": "abc", "asset_type": "IMAGE",
+    "original_url": "https://x/a.jpg", "platform": "INSTAGRAM",
+    "story_ids": ["12345"],
+}  # fmt: skip
+
+
+def carried_out(flow: str, **changes: object) -> Findings:
+    described = FLOWS[flow]
+    names = (*described.required, *(name for name in described.optional if name == "story_ids"))
+    return scrape(
+        described.scrapes, {1: {name: PARAMS.get(name) for name in names} | changes}, InventedCatalogue(), flow
+    )
+
+
+@pytest.mark.parametrize("flow", [name for name, flow in FLOWS.items() if flow.scrapes is not Scrapes.NOTHING])
+def test_the_sinker_stores_whatever_a_flow_publishes(flow: str) -> None:
+    parsers = {event.routing_key: Parser(event) for event in EVENT_TYPES.values()}
+    found = carried_out(flow)
+    for message in found.messages.get(1, []):
+        parsers[message.routing_key].row(
+            message.body, int(time.time()), "test"
+        )  # raises Poison for what it would refuse
+    silent = FLOWS[flow].scrapes in (Scrapes.PICTURES, Scrapes.POST_TYPES)
+    assert silent or found.messages.get(1) or found.failures
+
+
+@pytest.mark.parametrize(
+    ("flow", "keys", "table"),
+    [
+        ("fetch_profile_followers", {"profile_relationship_log_events"}, "profile_relationship_log"),
+        ("fetch_post_likes", {"post_activity_log_events"}, "post_activity_log"),
+        ("refresh_orders_by_store", {"order_log_events"}, "order"),
+        ("refresh_profile_insights", {"profile_log_events"}, "instagram_profile_insights"),
+        ("refresh_yt_profile_relationship", {"yt_profile_relationship_log_events"}, None),
+        ("refresh_yt_activities", {"yt_activity_log_events"}, None),
+        ("asset_upload_flow", set(), "asset_log"),
+    ],
+)
+def test_some_flows_leave_events_and_rows(flow: str, keys: set[str], table: str | None) -> None:
+    found = carried_out(flow)
+    assert {message.routing_key for message in found.messages[1]} == keys
+    assert list(found.stored) == ([table] if table else [])
+
+
+def test_comments_come_with_their_mood() -> None:
+    found = scrape(Scrapes.COMMENTS, {n: {"shortcode": f"c{n}", "max_comments": 9} for n in range(20)},
+                   InventedCatalogue(), "fetch_post_comments")  # fmt: skip
+    keys = [message.routing_key for messages in found.messages.values() for message in messages]
+    assert keys.count("post_activity_log_events") == keys.count("sentiment_log_events") > 20
+
+
+def test_followers_are_told_as_source_and_followings_as_target() -> None:
+    ends = {"fetch_profile_followers": "source", "fetch_profile_following": "target"}
+    for flow, side in ends.items():
+        bodies = [orjson.loads(message.body) for message in carried_out(flow).messages[1]]
+        other = "target" if side == "source" else "source"
+        assert all(body[f"{side}_dimensions"]["handle"] and body[f"{other}_dimensions"] == {} for body in bodies)
+        assert {body[f"{other}_profile_id"] for body in bodies} == {"123"}
+
+
+def test_answers_carry_the_handle_as_profile_and_the_version_of_the_prompt() -> None:
+    bodies = [
+        orjson.loads(message.body) for message in carried_out("refresh_instagram_gpt_data_audience_cities").messages[1]
+    ]
+    assert {body["profile_id"] for body in bodies} == {"priya"}
+    assert {body["source"] for body in bodies} == {f"openapi_profile_info_v0.1{n}" for n in (0, 1)}
+
+
+def test_a_story_that_is_gone_is_told_without_a_source() -> None:
+    (message,) = carried_out("refresh_story_posts_by_profile_id").messages[1]
+    body = orjson.loads(message.body)
+    assert (body["source"], body["shortcode"], body["dimensions"]["post_type"]) == ("", "12345", "story")
+
+
+@pytest.mark.parametrize(
+    ("flow", "changes"),
+    [
+        ("refresh_instagram_gpt_data_base_gender", {"data": "priya"}),
+        ("refresh_instagram_gpt_data_base_gender", {"data": {}}),
+        ("fetch_post_comments", {"max_comments": "many"}),
+        ("fetch_post_comments", {"max_comments": None}),
+        ("refresh_profile_insights", {"handle": ["a"]}),
+        ("refresh_yt_post_type", {"post_id": {}}),
+    ],
+)
+def test_values_that_no_flow_can_read_fail_or_find_nothing(flow: str, changes: dict[str, object]) -> None:
+    found = carried_out(flow, **changes)
+    assert set(found.failures) | {number for number, messages in found.messages.items() if messages is not None} == {1}
+
+
+def test_a_picture_has_the_key_of_its_entity() -> None:
+    assert asset_key("PROFILE", "INSTAGRAM", "12", "IMAGE", "https://x/a.webp?y") == "assets/profiles/instagram/12.webp"
+    assert asset_key("POST", "INSTAGRAM", "ab", "VIDEO", "https://x/a") == "assets/posts/instagram/ab.mp4"
+    assert asset_hash("") == 0xD41D8CD98F00B204
 
 
 def test_averages_drop_two_best_and_two_worst() -> None:

@@ -22,6 +22,7 @@ from devstack.clickhouse.process import free_port
 from devstack.environment import environment
 from devstack.services import ClickHouseService, RabbitmqService
 from devstack.settings import REPOSITORY
+from event_sinker.events import EVENT_TYPES
 from schema import clickhouse_sources
 from schema.connections import clickhouse_address, connect_clickhouse
 
@@ -110,8 +111,8 @@ def drain(variables: dict[str, str], queue: str) -> list[dict[str, object]]:
 def purge(variables: dict[str, str]) -> None:
     broker.declare_queues(broker.parameters(variables))
     with closing(pika.BlockingConnection(broker.parameters(variables))) as connection:
-        for name in ("profile_log", "post_log", "scrape_request_log"):
-            connection.channel().queue_purge(f"{name}_events_q")
+        for event in EVENT_TYPES.values():
+            connection.channel().queue_purge(event.queue)
 
 
 def published(client: httpx.Client) -> None:
@@ -235,6 +236,48 @@ def test_a_broker_outage_and_a_kill_lose_no_event(variables: dict[str, str], tmp
     assert sorted(event["status"] for event in events) == ["COMPLETE"] * 5 + ["PENDING"] * 5 + ["PROCESSING"] * 5
     assert len({event["event_id"] for event in events}) == 15
     assert len(drain(variables, "post_log_events_q")) == 5
+
+
+def test_flows_that_write_tables_leave_rows_beside_their_events(
+    variables: dict[str, str], clickhouse: Client, tmp_path: Path
+) -> None:
+    purge(variables)
+    for table in ("profile_relationship_log", "`order`", "asset_log", "instagram_account", "youtube_post_simple"):
+        clickhouse.command(f"TRUNCATE TABLE beat_replica.{table}")
+    clickhouse.command(
+        "INSERT INTO beat_replica.youtube_post_simple (id, shortcode, duration) VALUES (1, 'vid', 'PT59S')"
+    )
+    picture = {
+        "entity_type": "POST",
+        "entity_id": "it's",
+        "asset_type": "IMAGE",
+        "platform": "INSTAGRAM",
+        "hash": 2**64 - 1,
+    }
+    asked = [
+        request("fetch_profile_followers", profile_id="77"),
+        request("refresh_orders_by_store", store="s.example", limit=250) | {"platform": "SHOPIFY"},
+        request("asset_upload_flow", original_url="https://x/a.jpg", **picture),
+        request("asset_upload_flow", original_url="https://x/b.jpg", **picture),
+        request("refresh_yt_post_type", post_id="vid"),
+    ]
+    with simulator(variables, tmp_path, "--no-failures") as client:
+        for body in asked:
+            assert finished(client, client.post(CREATE, json=body).json()["scrape_id"])["status"] == "COMPLETE"
+        published(client)
+    assert len(drain(variables, "profile_relationship_log_events_q")) == 40
+    assert len(drain(variables, "order_log_events_q")) == 2
+    assert len(drain(variables, "trace_log")) == len(asked)
+
+    def stored(columns: str, table: str) -> list[tuple]:
+        return clickhouse.query(f"SELECT {columns} FROM beat_replica.{table}").result_rows
+
+    until(lambda: stored("post_type", "youtube_post_simple") == [("short",)])
+    assert stored("count(), any(target_profile_id)", "profile_relationship_log") == [(40, "77")]
+    assert stored("count(), any(store)", "`order`") == [(2, "s.example")]
+    assert stored("entity_id, original_url, asset_url", "asset_log") == [
+        ("it's", "https://x/b.jpg", "assets/posts/instagram/it's.jpg")  # one row per entity
+    ]
 
 
 def test_clickhouse_shows_the_queue_and_the_new_counters(

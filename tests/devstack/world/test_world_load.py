@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import pika
@@ -18,10 +18,11 @@ from devstack.environment import environment
 from devstack.services import ClickHouseService, PostgresService, RabbitmqService
 from devstack.settings import REPOSITORY
 from devstack.world import marker
+from event_sinker.events import EVENT_TYPES
 from schema.connections import clickhouse_address, connect_clickhouse, serving_dsn
 
 pytestmark = pytest.mark.integration
-QUEUES = ("profile_log_events_q", "post_log_events_q", "scrape_request_log_events_q")
+QUEUES = tuple(event.queue for event in EVENT_TYPES.values())
 WORLD = ("load", "--size", "small", "--seed", "7", "--as-of", "2026-01-20T12:00")
 
 
@@ -55,10 +56,10 @@ def run(variables: dict[str, str], module: str, *arguments: str, code: int = 0) 
     return done
 
 
-def waiting(variables: dict[str, str]) -> int:
+def waiting(variables: dict[str, str], queues: Sequence[str] = QUEUES) -> int:
     with closing(pika.BlockingConnection(broker.parameters(variables))) as connection:
         channel = connection.channel()
-        return sum(channel.queue_declare(queue, passive=True).method.message_count for queue in QUEUES)
+        return sum(channel.queue_declare(queue, passive=True).method.message_count for queue in queues)
 
 
 def purge(variables: dict[str, str]) -> None:
@@ -122,7 +123,9 @@ def test_a_pulse_changes_counters_and_tells_of_it(variables: dict[str, str], cli
     line = run(variables, "devstack.world", "pulse", "--accounts", "40").stdout.splitlines()[-1]
     after = dict(clickhouse.query("SELECT id, followers FROM beat_replica.instagram_account").result_rows)
     assert len([key for key, value in before.items() if after[key] != value]) == 40
-    assert waiting(variables) == int(line.split()[0]) >= 48
+    assert waiting(variables) == int(line.split()[0].replace(",", "")) >= 48
+    for queue in ("profile_relationship_log_events_q", "yt_activity_log_events_q", "launch_refer_event_q"):
+        assert waiting(variables, [queue]) > 0, queue
     assert "40 profiles, 8 channels" in line
 
 

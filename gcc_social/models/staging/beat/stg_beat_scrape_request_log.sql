@@ -1,6 +1,6 @@
 {{
     config(
-        tags=["hourly"],
+        tags=["account_tracker_stats"],
         materialized="incremental",
         incremental_strategy="append",
         engine="ReplacingMergeTree()",

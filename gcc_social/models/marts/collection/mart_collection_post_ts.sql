@@ -1,0 +1,9 @@
+{{ config(tags=["collections"], order_by=["collection_id", "post_short_code", "stats_date"]) }}
+
+{{
+    post_ts_union(
+        ref("mart_profile_collection_post_ts"),
+        ref("mart_post_collection_post_ts"),
+        item_id_first=true,
+    )
+}}

@@ -1,0 +1,10 @@
+{{ config(tags=["collections"], order_by=["collection_id", "post_short_code", "stats_date"]) }}
+
+{{
+    collection_post_ts_youtube(
+        collection_type="PROFILE",
+        posts=ref("int_collection_post"),
+        readings=ref("int_collection_reading"),
+        fake_events=ref("mart_fake_events"),
+    )
+}}

@@ -1,0 +1,8 @@
+{{ config(tags=["staging_collections"], order_by=["collection_id", "post_short_code", "stats_date"]) }}
+
+{{
+    post_ts_union(
+        ref("mart_staging_post_collection_ia_post_ts"),
+        ref("mart_staging_post_collection_yt_post_ts"),
+    )
+}}

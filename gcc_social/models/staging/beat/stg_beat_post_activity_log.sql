@@ -1,0 +1,29 @@
+{{
+    config(
+        tags=["daily"],
+        materialized="incremental",
+        incremental_strategy="append",
+        engine="ReplacingMergeTree(timestamp)",
+        order_by="id",
+        partition_by="toYYYYMM(timestamp)",
+    )
+}}
+
+{{
+    replica_incremental(
+        source("beat_replica", "post_activity_log"),
+        columns=[
+            "id",
+            "activity_type",
+            "platform",
+            "platform_post_id",
+            "actor_profile_id",
+            "dimensions",
+            "metrics",
+            "source",
+            "timestamp",
+        ],
+        watermark="timestamp",
+        growing_key=true,
+    )
+}}

@@ -1,0 +1,82 @@
+"""Credentials in HTTP traces: blanked, whatever the trace looks like, and quickly."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from event_sinker.redact import redact
+from tests.event_sinker.parsing import (
+    json_values,
+    parse,
+)
+from tests.event_sinker.sample_events import sample_event
+
+pytestmark = pytest.mark.unit
+
+TRACE = sample_event("trace_log", timestamp="2026-03-01T10:15:30.250000")
+
+
+def test_credentials_of_a_trace_are_blanked() -> None:
+    row = parse(
+        "trace_log",
+        TRACE
+        | {
+            "uri": "https://api.example/v1?access_token=geheim-1&fields=id",
+            "headers": {
+                "X-RapidAPI-Key": "geheim-2",
+                "Authorization": ["Bearer geheim-3geheim", "a]b"],
+                "Accept": "*/*",
+            },
+            "requestBody": '{"client_secret": "geheim-4"}',
+            "remoteAddress": "https://user:geheim-5@api.example/?next=https%3A%2F%2Fh%2F%3Faccess_token%3Dgeheim-6%26a%3D1",
+        },
+    )
+    assert "geheim" not in str(row)
+    assert row["uri"] == "https://api.example/v1?access_token=[redacted]&fields=id"
+    assert json.loads(row["headers"])["Accept"] == "*/*"
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        b"\\" * 1_000_000,
+        b'"token":[' * 110_000,
+        b'"' * 1_000_000,
+        b"token" * 200_000,
+        b"://" * 300_000,
+        b"Basic " * 160_000,
+    ],
+    ids=lambda evil: evil[:5].decode(),
+)
+@pytest.mark.timeout(60)
+def test_cleaning_takes_time_in_proportion_to_the_text(evil: bytes) -> None:
+    """Under a quadratic pattern a megabyte takes minutes, the I/O loop gets no turn, and the connection is lost."""
+    for body in (evil, json.dumps({"uri": evil.decode()}).encode()):
+        assert redact(redact(body)) == redact(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a": "x', b'{"token": ["a]b", "geheim"', b'{\\"api_key\\": \\"geheim', b"GET /?sig=geheim&b=1"]
+)
+def test_a_trace_that_does_not_parse_keeps_no_credential(body: bytes) -> None:
+    assert b"geheim" not in redact(body)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(["Authorization", "x-api-key", "a", "uri", "sessionId"]), json_values, max_size=4)
+)
+def test_a_cleaned_trace_stays_json_and_clean(payload: dict[str, object]) -> None:
+    body = json.dumps(payload).encode()
+    cleaned = redact(body)
+    assert redact(cleaned) == cleaned
+    try:
+        json.loads(body, parse_constant=lambda _: 1 / 0)
+    except (ZeroDivisionError, ValueError):
+        return
+    if b"\\ud" not in body:
+        assert json.loads(cleaned).keys() == payload.keys()
