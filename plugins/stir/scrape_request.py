@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ REQUEST_EVENTS = "_e.scrape_request_log_events"
 REQUEST_LOG = "dbt.stg_beat_scrape_request_log"
 RECENT_REQUEST_LOG = "dbt.stg_beat_recent_scrape_request_log"
 IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
+TABLE = re.compile(r"^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,24 +50,42 @@ class FailureRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Batching:
-    """Several entities in one request: `param` holds a list of up to `size` of them."""
+    """Several entities in one request: `param` holds a list of up to `size` of them.
+
+    With `by`, a request holds only entities whose rows agree in these columns (the stories of one profile). The
+    columns in `by` are params too, as are the payload columns, which are read from the group's first row; and the
+    limit of a run counts groups instead of entities.
+    """
 
     param: str
     size: int
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScrapeSource:
     """One source of scrape requests.
 
-    `entity_key` is the path of the entity in the request's params (`("shortcode",)`, `("data", "handle")`); its last
-    element is also the candidate query's column. `payload_columns` are further columns that become params of the
-    same name; `fixed_params` are the same in every request. With `batching`, params hold only the list of entities
-    and the fixed ones.
-    `cool_down` None means that earlier attempts do not matter. `attempts_in_cool_down` distinct requests within it
-    exclude.
-    `order` is SQL over the candidate query's columns; the entity is always the last tie-break. `backlog_limit`: with
-    so many requests of this flow waiting at Beat for up to an hour, a run sends nothing.
+    `candidates` is a query file; `condition` is SQL over its columns, for sources that share one file. A row is chosen
+    when the condition holds.
+
+    What is asked about: `entity_key` is the path of the entity in the request's params (`("shortcode",)`,
+    `("data", "handle")`); its last element is also the candidate query's column. Where one value does not name the
+    entity (a category in a language), `further_keys` are the columns that do so together with it; they stand beside
+    it in the params and may be empty, but not NULL.
+
+    What is sent: `payload_columns` are columns that become params of the same name, beside the entity;
+    `optional_columns` too, but where they are NULL the param is left out. `fixed_params` are the same in every
+    request. With `batching`, params hold the list of entities, the fixed ones, and what `batching.by` allows.
+
+    Who is left out: whoever was asked about within `cool_down`, whatever became of it (None: earlier attempts do not
+    matter). `attempts_in_cool_down` distinct requests within it exclude. A request that ended FAILED excludes only for
+    `retry_failed_after`, if that is set. Requests of `counted_flows`, which do the same work under another name and
+    keep the entity at the same place, count like those of `flow`. `failure_rule` gives up on entities.
+
+    How much: `order` is SQL over the candidate query's columns; the entity is always the last tie-break.
+    `backlog_limit`: with so many requests of this flow waiting at Beat for up to an hour, a run sends nothing.
+    `lists` are tables kept by hand of which candidates are made: a run says so when all of them are empty.
     """
 
     flow: str
@@ -75,60 +96,119 @@ class ScrapeSource:
     order: str
     cool_down: timedelta | None
     failure_rule: FailureRule | None = None
+    condition: str = ""
+    further_keys: tuple[str, ...] = ()
     payload_columns: tuple[str, ...] = ()
+    optional_columns: tuple[str, ...] = ()
     fixed_params: Mapping[str, Any] = field(default_factory=dict)
     batching: Batching | None = None
     attempts_in_cool_down: int = 1
+    retry_failed_after: timedelta | None = None
+    counted_flows: tuple[str, ...] = ()
     backlog_limit: int | None = None
+    lists: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (self.flow, *self.entity_key, *self.payload_columns):
+        for name in (self.flow, *self.counted_flows, *self.entity_key, *self.columns):
             if not IDENTIFIER.match(name):
                 raise ValueError(f"scrape source {self.flow!r}: {name!r} is not a lower-case identifier")
-        if self.limit < 1:
-            raise ValueError(f"scrape source {self.flow}: limit must be at least 1, not {self.limit}")
+        for table in self.lists:
+            if not TABLE.match(table):
+                raise ValueError(f"scrape source {self.flow}: list {table!r} is not of the form database.table")
+        for name, value in (("limit", self.limit), ("attempts_in_cool_down", self.attempts_in_cool_down)):
+            if value < 1:
+                raise ValueError(f"scrape source {self.flow}: {name} must be at least 1, not {value}")
+        if self.retry_failed_after and not (self.cool_down and self.retry_failed_after < self.cool_down):
+            raise ValueError(f"scrape source {self.flow}: retry_failed_after must be shorter than the cool-down")
+        if self.batching and self.batching.size < 1:
+            raise ValueError(f"scrape source {self.flow}: a batch must hold at least 1, not {self.batching.size}")
+        if self.batching and (self.further_keys or (len(self.columns) > 1 and not self.batching.by)):
+            raise ValueError(
+                f"scrape source {self.flow}: a batch has no place for further_keys, and for payload columns only when "
+                "batching.by says which rows share them"
+            )
 
     @property
     def entity_column(self) -> str:
         """Column of the candidate query that holds the entity."""
         return self.entity_key[-1]
 
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """Columns of the candidate query that together name the entity."""
+        return (self.entity_column, *self.further_keys)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the candidate query that a request is made of."""
+        by = self.batching.by if self.batching else ()
+        return tuple(dict.fromkeys((*self.key_columns, *by, *self.payload_columns, *self.optional_columns)))
+
     def query(self, limit: int) -> str:
         """The whole SELECT: candidates of the file, minus recent attempts and persistent failures, ordered and limited.
 
         Raises FileNotFoundError that names the missing candidate file.
         """
-        entity = self.entity_column
+        keys = ", ".join(self.key_columns)
+        entity = joined(f"toString({column})" for column in self.key_columns)
         steps = [f"candidates as (\n{indent(self.candidate_sql())}\n)"]
-        conditions = [f"ifNull(toString({entity}), '') != ''"]
+        conditions = [f"ifNull(toString({self.entity_column}), '') != ''"]
+        conditions += [f"{column} is not null" for column in self.further_keys]
+        conditions += [f"({self.condition})"] if self.condition else []
         if self.cool_down is not None:
             steps.append(f"recently_requested as (\n{indent(self.recent_sql())}\n)")
-            conditions.append(f"toString({entity}) not in (select entity from recently_requested)")
+            conditions.append(f"{entity} not in (select entity from recently_requested)")
         if self.failure_rule is not None:
             steps.append(f"given_up as (\n{indent(self.given_up_sql())}\n)")
-            conditions.append(f"toString({entity}) not in (select entity from given_up)")
+            conditions.append(f"{entity} not in (select entity from given_up)")
         steps.append(
             # The same entity may stand in several collections: the first by the declared order is the one that is sent.
             f"one_each as (\n    select *\n    from candidates\n    where {' and '.join(conditions)}\n"
-            f"    order by {self.order}, {entity}\n    limit 1 by {entity}\n)"
+            f"    order by {self.order}, {keys}\n    limit 1 by {keys}\n)"
         )
-        columns = ", ".join((entity, *self.payload_columns))
-        return (
-            f"with {', '.join(steps)}\nselect {columns}\nfrom one_each\norder by {self.order}, {entity}\nlimit {limit}"
-        )
+        chosen = f"select {', '.join(self.columns)}\n"
+        if self.batching and self.batching.by:
+            steps += self.grouping_steps(keys)
+            return (
+                f"with {', '.join(steps)}\n{chosen}from numbered\n"
+                f"where group_number <= {limit}\norder by group_number, place"
+            )
+        return f"with {', '.join(steps)}\n{chosen}from one_each\norder by {self.order}, {keys}\nlimit {limit}"
+
+    def grouping_steps(self, keys: str) -> list[str]:
+        """CTEs that number the groups of a batch: the group of the first row is the first."""
+        by = ", ".join(self.batching.by) if self.batching else keys
+        return [
+            f"placed as (select *, row_number() over (order by {self.order}, {keys}) as place from one_each)",
+            f"grouped as (select *, min(place) over (partition by {by}) as group_place from placed)",
+            "numbered as (select *, dense_rank() over (order by group_place) as group_number from grouped)",
+        ]
 
     def candidate_sql(self) -> str:
         """The candidate query as it stands in its file, without a closing semicolon."""
         return self.candidates.read_text(encoding="utf-8").strip().rstrip(";")
 
     def recent_sql(self) -> str:
-        """Entities requested within the cool-down, whatever became of it, from the request events (seconds old)."""
-        seconds = int(self.cool_down.total_seconds()) if self.cool_down else 0
-        return (
-            f"select {self._entity_in('params')} as entity\n"
+        """Entities requested within the cool-down, from the request events (seconds old)."""
+        entity, attempts = self._entity_in("params"), self.attempts_in_cool_down
+        flows = ", ".join(literal(flow) for flow in (self.flow, *self.counted_flows))
+        # The platform is the first column that the events are sorted by.
+        events = (
             f"from {REQUEST_EVENTS}\n"
-            f"where flow = {literal(self.flow)} and event_timestamp >= now('UTC') - interval {seconds} second\n"
-            f"group by entity\nhaving uniqExact(scl_id) >= {self.attempts_in_cool_down}"
+            f"where platform = {literal(self.platform)} and flow in ({flows})\n"
+            f"    and event_timestamp >= {ago(self.cool_down)}"
+        )
+        if self.retry_failed_after is None:
+            return f"select {entity} as entity\n{events}\ngroup by entity\nhaving uniqExact(scl_id) >= {attempts}"
+        requests = (
+            f"select {entity} as entity, max(event_timestamp) as last_event,\n"
+            f"    countIf(status = 'FAILED') > 0 and countIf(status = 'COMPLETE') = 0 as has_failed\n"
+            f"{events}\ngroup by entity, scl_id"
+        )
+        return (
+            f"select entity\nfrom (\n{indent(requests)}\n)\n"
+            f"where not has_failed or last_event >= {ago(self.retry_failed_after)}\n"
+            f"group by entity\nhaving count() >= {attempts}"
         )
 
     def given_up_sql(self) -> str:
@@ -140,8 +220,7 @@ class ScrapeSource:
         return (
             f"select {entity} as entity\n"
             f"from {REQUEST_LOG} final\n"
-            f"where flow = {literal(self.flow)} "
-            f"and created_at >= now('UTC') - interval {int(rule.within.total_seconds())} second\n"
+            f"where flow = {literal(self.flow)} and created_at >= {ago(rule.within)}\n"
             f"group by entity\n"
             f"having uniqExactIf(id, status = 'FAILED' and {rule.counts('data')}) >= {rule.failures}\n"
             f"    and countIf(status = 'COMPLETE') = 0"
@@ -152,7 +231,8 @@ class ScrapeSource:
         return (
             "select count() as waiting from (\n"
             f"    select scl_id from {REQUEST_EVENTS}\n"
-            f"    where flow = {literal(self.flow)} and event_timestamp >= now('UTC') - interval 1 hour\n"
+            f"    where platform = {literal(self.platform)} and flow = {literal(self.flow)} "
+            "and event_timestamp >= now('UTC') - interval 1 hour\n"
             "    group by scl_id having countIf(status in ('COMPLETE', 'FAILED')) = 0\n)"
         )
 
@@ -162,37 +242,43 @@ class ScrapeSource:
         Raises ValueError that names the column a candidate query does not return.
         """
         if self.batching:
-            batch: list[str] = []
-            for row in rows:
-                batch.append(str(self._value(row, self.entity_column)))
-                if len(batch) == self.batching.size:
-                    yield self._batch(batch)
-                    batch = []
-            if batch:
-                yield self._batch(batch)
+            yield from self._batches(rows, self.batching)
             return
         for row in rows:
-            params: dict[str, Any] = dict(self.fixed_params)
+            params: dict[str, Any] = deepcopy(dict(self.fixed_params))
             inner = params
             for step in self.entity_key[:-1]:
                 inner = inner.setdefault(step, {})
-            for column in (self.entity_column, *self.payload_columns):
-                inner[column] = self._value(row, column)
-            yield str(row[self.entity_column]), params
+            inner.update(self._params(row, (*self.key_columns, *self.payload_columns)))
+            yield "|".join(str(row[column]) for column in self.key_columns), params
 
     def idempotency_key(self, entity: str, moment: datetime) -> str:
-        """The same for one flow and entity throughout one window of the cool-down's length (an hour without a
-        cool-down).
+        """The same for one flow and entity throughout one window as long as the shortest time between two requests that
+        are both meant, so that these never share a window.
 
-        Two legitimate requests are at least a cool-down apart and so never share a window.
+        That time is the cool-down, or after a failure `retry_failed_after`; an hour without a cool-down or where it
+        allows several attempts.
         """
-        seconds = int((self.cool_down or timedelta(hours=1)).total_seconds())
-        window = int(moment.timestamp()) // seconds
+        shortest = self.retry_failed_after or self.cool_down or timedelta(hours=1)
+        if self.attempts_in_cool_down > 1:
+            shortest = min(shortest, timedelta(hours=1))
+        window = int(moment.timestamp()) // int(shortest.total_seconds())
         return sha256(f"{self.platform}|{self.flow}|{entity}|{window}".encode()).hexdigest()
 
-    def _batch(self, entities: list[str]) -> tuple[str, dict[str, Any]]:
-        assert self.batching is not None
-        return ",".join(entities), {**self.fixed_params, self.batching.param: list(entities)}
+    def _batches(self, rows: Iterable[Mapping[str, Any]], batching: Batching) -> Iterator[tuple[str, dict[str, Any]]]:
+        def group_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+            return tuple(self._value(row, column) for column in batching.by)
+
+        for _, members in groupby(rows, key=group_of):  # the query returns the rows of a group side by side
+            for batch in batched(members, batching.size):
+                entities = [str(self._value(row, self.entity_column)) for row in batch]
+                shared = self._params(batch[0], (*batching.by, *self.payload_columns)) if batching.by else {}
+                yield ",".join(entities), {**deepcopy(dict(self.fixed_params)), **shared, batching.param: entities}
+
+    def _params(self, row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, Any]:
+        params = {column: self._value(row, column) for column in columns}
+        optional = {column: self._value(row, column) for column in self.optional_columns}
+        return params | {column: value for column, value in optional.items() if value is not None}
 
     def _value(self, row: Mapping[str, Any], column: str) -> Any:
         try:
@@ -207,12 +293,30 @@ class ScrapeSource:
         """SQL: the entity of a logged request, read from its params by the same path that the payload uses."""
         if self.batching:
             return f"arrayJoin(JSONExtract({params}, {literal(self.batching.param)}, 'Array(String)'))"
-        path = ", ".join(literal(step) for step in self.entity_key)
+        paths = (", ".join(literal(step) for step in (*self.entity_key[:-1], column)) for column in self.key_columns)
         # Raw, then unquoted: an entity may be logged as text or as a number.
-        return (
+        return joined(
             f"if(JSONType({params}, {path}) = 'String', JSONExtractString({params}, {path}), "
             f"JSONExtractRaw({params}, {path}))"
+            for path in paths
         )
+
+
+def joined(texts: Iterable[str]) -> str:
+    """SQL: one text of several text expressions."""
+    return " || '|' || ".join(texts)
+
+
+def ago(span: timedelta | None) -> str:
+    """SQL: the moment that lies `span` in the past, UTC."""
+    return f"now('UTC') - interval {int(span.total_seconds()) if span else 0} second"
+
+
+def batched(rows: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    """Lists of up to `size` rows. (itertools.batched needs Python 3.12.)"""
+    remaining = iter(rows)
+    while batch := list(islice(remaining, size)):
+        yield batch
 
 
 def indent(sql: str, by: str = "    ") -> str:

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 CONNECTION = "beat"
 POOL = "beat"
+BULK_POOL = "beat_bulk"
 SHOWN_IN_DRY_RUN = 20
 JUDGED_AFTER = 20
 """So many answers are needed before a run is stopped for its share of errors."""
@@ -45,10 +46,13 @@ def request_params(source: ScrapeSource) -> dict[str, Param]:
     }
 
 
-def send_scrape_requests(source: ScrapeSource, task_id: str = "send_requests") -> PythonOperator:
-    """Task that sends the scrape requests of one source. XCom: see `run`."""
+def send_scrape_requests(source: ScrapeSource, task_id: str = "send_requests", pool: str = POOL) -> PythonOperator:
+    """Task that sends the scrape requests of one source. XCom: see `run`.
+
+    `pool`: thousands of requests that take long to send belong into BULK_POOL, where they hold up nobody.
+    """
     return PythonOperator(
-        task_id=task_id, python_callable=run, op_kwargs={"source": source}, pool=POOL, show_return_value_in_logs=False
+        task_id=task_id, python_callable=run, op_kwargs={"source": source}, pool=pool, show_return_value_in_logs=False
     )
 
 
@@ -78,7 +82,7 @@ def run(source: ScrapeSource, params: Mapping[str, Any], **_: Any) -> dict[str, 
         for entity, payload in source.payloads(rows)
     ]
     if not requests:
-        return report(source, 0, 0, Outcome(), dry_run, "nothing to do: no candidate is due")
+        return report(source, 0, 0, Outcome(), dry_run, nothing_to_do(source))
     if dry_run:
         for request in requests[:SHOWN_IN_DRY_RUN]:
             log.info("would send %s", request.body().decode())
@@ -96,6 +100,17 @@ def run(source: ScrapeSource, params: Mapping[str, Any], **_: Any) -> dict[str, 
             f"not tried. First errors: {'; '.join(outcome.errors[:3])}"
         )
     return result
+
+
+def nothing_to_do(source: ScrapeSource) -> str:
+    """Why there is nothing to do: an empty list is told from one whose entries were all asked for lately."""
+    from stir import warehouse
+
+    if source.lists:
+        counts = " union all ".join(f"select count() as entries from {table}" for table in source.lists)  # noqa: S608
+        if not any(row["entries"] for row in warehouse.rows(counts, what=f"length of {' and '.join(source.lists)}")):
+            return f"nothing to do: {' and '.join(source.lists)} hold no entries"
+    return "nothing to do: no candidate is due"
 
 
 def send(requests: list[ScrapeRequest]) -> tuple[Outcome, float]:

@@ -131,15 +131,28 @@ def test_sigterm_under_load_drains_and_exits_0(world: SinkerWorld) -> None:
     world.assert_each_stored_once()
 
 
-def test_sigterm_while_it_subscribes_takes_no_more(world: SinkerWorld, rabbitmq_proxy: TcpProxy) -> None:
-    """Case 22: the confirmation of the subscription, and thousands of messages behind it, arrive after the signal."""
-    world.send(3000)
+def test_sigterm_while_it_subscribes_takes_no_more(
+    world: SinkerWorld, rabbitmq_proxy: TcpProxy, clickhouse_proxy: TcpProxy
+) -> None:
+    """Case 22: it still writes a batch of another queue when a subscription, with thousands of messages, is confirmed."""
+    world.serve("profile_log", "post_log")
+    ports = {"rabbitmq_port": rabbitmq_proxy.port, "clickhouse_http_port": clickhouse_proxy.port}
+    sinker = world.start(batch_rows=50, prefetch=100, **ports)
+    world.send(20, "post_log")
+    wait_until(lambda: sinker.metric("sinker_messages_acknowledged_total") == 20)
+    clickhouse_proxy.hold_replies()
+    world.send(20, "post_log")
+    wait_until(lambda: world.rows("post_log_events") == 40)
     rabbitmq_proxy.hold_when(b"\x00\x3c\x00\x14", "reply")  # 60, 20: basic.consume
-    sinker = world.start(wait=False, rabbitmq_port=rabbitmq_proxy.port, batch_rows=50, prefetch=100)
-    wait_until(lambda: rabbitmq_proxy.holding)
+    with world.connection() as connection:
+        connection.channel().queue_delete("profile_log_events_q")
+    wait_until(lambda: rabbitmq_proxy.holding, what="it subscribes again")
+    world.send(3000)
     sinker.process.terminate()
     wait_until(lambda: "draining" in sinker.messages())
     rabbitmq_proxy.release()
+    wait_until(lambda: sinker.metric("sinker_buffer_rows") + sinker.metric("sinker_in_flight_rows") > 20)
+    clickhouse_proxy.release()
     assert sinker.process.wait(20) == 0
     assert world.rows() <= 200
     world.start()

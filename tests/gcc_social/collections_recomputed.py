@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -17,10 +16,9 @@ from urllib.parse import urlsplit
 
 from clickhouse_connect.driver.client import Client
 
+from tests.gcc_social.collections_members import Post, hashtags, keywords, production_members, staging_members
 from tests.gcc_social.leaderboard_accounts import EARLIEST, Row, grouped, source_rows
 
-CDN = "https://assets.example"
-LIST_DAYS = timedelta(days=365)
 UPLIFT_FROM = datetime(2023, 11, 22, tzinfo=UTC)
 IMPRESSIONS_FROM = datetime(2023, 11, 23, tzinfo=UTC)
 FILLED = ("views", "likes", "comments", "plays", "real_reach", "real_impressions")
@@ -34,7 +32,8 @@ CARRIED = {
     "story_back_taps": "tap_back",
     "story_forward_taps": "tap_forward",
 }
-OF_LATEST_EVENT = ("swipe_ups", "mentions", "sticker_taps", "story_exits", "story_back_taps", "story_forward_taps")
+OF_LATEST_EVENT = ("mentions", "sticker_taps")
+"""Counters that no provider sends: the log keeps them only in the JSON of the day's latest event."""
 ORDERS = {
     "orders": "overall_orders",
     "delivered_orders": "delivered_orders",
@@ -44,7 +43,6 @@ ORDERS = {
     "leaderboard_completed_orders": "leaderboard_completed_orders",
 }
 
-Post = tuple[str, str]  # platform, short code
 Collection = tuple[str, str]  # type, id
 Days = dict[date, Row]
 
@@ -78,121 +76,6 @@ def recomputed(client: Client, run_time: datetime, *, staging: bool = False) -> 
     return Recomputed(gap_filling(members, read, ends), series, latest(client, members, series, clicks, starts))
 
 
-# --- who is in which collection ---------------------------------------------------------------------------------------
-
-
-def production_members(client: Client, run_time: datetime) -> list[Row]:
-    lists = {
-        row["id"] for row in source_rows(client, "coffee_replica.profile_collection") if row["source"] == "SAAS-AT"
-    }
-    instagram = {row["id"]: row["ig_id"] for row in source_rows(client, "coffee_replica.view_instagram_account_lite")}
-    youtube = {row["id"]: row["channel_id"] for row in source_rows(client, "coffee_replica.view_youtube_account_lite")}
-    account = {"INSTAGRAM": instagram, "YOUTUBE": youtube}
-    profiles = {
-        (str(row["profile_collection_id"]), row["platform"],
-         account[row["platform"]].get(row["platform_account_code"]) or row["profile_social_id"])
-        for row in source_rows(client, "coffee_replica.profile_collection_item")
-        if row["profile_collection_id"] in lists and row["enabled"] == 1 and not row["hidden"]
-    }  # fmt: skip
-    return members(client, run_time, source_rows(client, "coffee_replica.post_collection_item"), profiles)
-
-
-def staging_members(client: Client, run_time: datetime) -> list[Row]:
-    profiles = {
-        (str(row["profile_collection_id"]), row["platform"], row["profile_social_id"])
-        for row in source_rows(client, "coffee_stage.profile_collection_item")
-        if row["shortlist_id"] is None and row["profile_collection_id"] is not None
-    }
-    return members(client, run_time, source_rows(client, "coffee_stage.post_collection_item"), profiles)
-
-
-def members(client: Client, run_time: datetime, items: list[Row], profiles: set[tuple]) -> list[Row]:
-    """One row per collection, post and item, with the attributes of the post."""
-    posts = attributes(client)
-    owned: dict[Post, list[Row]] = defaultdict(list)
-    for post in posts.values():
-        owned[post["platform"], post["profile_id"]].append(post)
-    found = []
-    for item in items:
-        if item["enabled"] != 1 or not item["short_code"] or not item["post_collection_id"]:
-            continue
-        post = posts.get((item["platform"], item["short_code"])) or unknown_post(item["platform"], item["short_code"])
-        kind = post["post_type"] or item["post_type"] or ("video" if item["platform"] == "YOUTUBE" else None)
-        found.append(
-            post
-            | {"collection_type": "POST", "collection_id": item["post_collection_id"], "item": item["id"]}
-            | {"post_type": kind, "links": item["sponsor_links"], "added_at": item["created_at"]}
-            | {name: item[name] or None for name in ("posted_by_handle", "post_link", "post_thumbnail")}
-        )
-    for collection, platform, profile in profiles:
-        for post in owned[platform, profile] if profile else ():
-            if post["published_at"] is None or post["published_at"] >= run_time - LIST_DAYS:
-                kind = post["post_type"] or ("video" if platform == "YOUTUBE" else None)
-                found.append(
-                    post
-                    | {"collection_type": "PROFILE", "collection_id": collection, "item": 0}
-                    | {"post_type": kind, "links": None, "added_at": None}
-                    | dict.fromkeys(("posted_by_handle", "post_link", "post_thumbnail"))
-                )
-    return found
-
-
-def attributes(client: Client) -> dict[Post, Row]:
-    """What the scraper knows of each post, by platform and short code."""
-    pictures = {}
-    for row in sorted(
-        source_rows(client, "beat_replica.asset_log"), key=lambda row: (row["updated_at"] or EARLIEST, row["id"])
-    ):
-        if row["entity_type"] == "POST" and row["asset_url"]:
-            pictures[row["entity_id"]] = f"{CDN}/{row['asset_url'].lstrip('/')}"
-    posts = {}
-    for code, versions in grouped(source_rows(client, "beat_replica.instagram_post_simple"), "shortcode").items():
-        of = latest_known(versions)
-        posts["INSTAGRAM", code] = unknown_post("INSTAGRAM", code) | {
-            "profile_id": of("profile_id"),
-            "post_handle": of("handle"),
-            "post_type": of("post_type"),
-            "post_title": of("caption"),
-            "described": of("caption") or "",
-            "thumbnail": pictures.get(code) or of("display_url"),
-            "published_at": of("publish_time"),
-            "story_followers": of("profile_follower"),
-            "story_engagement": of("profile_er"),
-        }
-    for code, versions in grouped(source_rows(client, "beat_replica.youtube_post_simple"), "shortcode").items():
-        of = latest_known(versions)
-        picture = of("thumbnail")
-        for small in ("/default.jpg", "/default_live.jpg"):
-            if picture and picture.endswith(small):
-                picture = picture.removesuffix(small) + small.replace("default", "hqdefault")
-        posts["YOUTUBE", code] = unknown_post("YOUTUBE", code) | {
-            "profile_id": of("channel_id"),
-            "post_handle": of("channel_id"),
-            "post_type": of("post_type"),
-            "post_title": of("title"),
-            "described": of("description") or "",
-            "thumbnail": picture,
-            "published_at": of("published_at"),
-        }
-    return posts
-
-
-def latest_known(versions: list[Row]) -> Callable[[str], Any]:
-    """Reads the newest value of a column that is not missing."""
-    newest_first = sorted(
-        versions, key=lambda row: (row["updated_at"] or row["created_at"] or EARLIEST, row["id"]), reverse=True
-    )
-    return lambda column: next((row[column] for row in newest_first if row[column] not in (None, "")), None)
-
-
-def unknown_post(platform: str, code: str) -> Row:
-    nothing = dict.fromkeys(
-        ("profile_id", "post_handle", "post_type", "post_title", "thumbnail", "published_at", "story_followers",
-         "story_engagement")
-    )  # fmt: skip
-    return {"platform": platform, "post_short_code": code, "described": ""} | nothing
-
-
 # --- readings and gaps ------------------------------------------------------------------------------------------------
 
 
@@ -212,7 +95,8 @@ def readings(client: Client, today: date) -> dict[Post, Days]:
             row |= {name: whole(metrics.get(CARRIED[name])) for name in OF_LATEST_EVENT}
         for name, key in {"likes": "likes", "comments": "comments", "view_count": "view_count", "plays": "play_count",
                           "real_reach": "reach", "real_impressions": "impressions", "saves": "saved",
-                          "shares": "shares"}.items():  # fmt: skip
+                          "shares": "shares", "swipe_ups": "swipe_up", "story_exits": "tap_exit",
+                          "story_back_taps": "tap_back", "story_forward_taps": "tap_forward"}.items():  # fmt: skip
             value = whole(metrics.get(key))
             if value is not None:
                 row[name] = value
@@ -543,25 +427,3 @@ def rate(engagement: int | None, reach: float | None) -> float | None:
 
 def address(platform: str, code: str) -> str:
     return f"https://www.youtube.com/watch?v={code}" if platform == "YOUTUBE" else f"https://instagram.com/p/{code}"
-
-
-def in_word(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LMN"
-
-
-def hashtags(text: str) -> list[str]:
-    found, position = [], 0
-    while position < len(text):
-        end = position + 1
-        if text[position] == "#":
-            while end < len(text) and (in_word(text[end]) or text[end] == "_"):
-                end += 1
-            if end > position + 1:
-                found.append(text[position:end])
-        position = end
-    return found
-
-
-def keywords(text: str) -> list[str]:
-    words = "".join(character if in_word(character) else " " for character in text).split()
-    return [word for word in words if len(word) >= 4]

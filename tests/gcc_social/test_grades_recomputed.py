@@ -21,18 +21,31 @@ Platforms = dict[str, dict[str, Row]]
 MARTS = ("mart_instagram_account", "mart_youtube_account")
 
 
-def build(world: Warehouse, *without: str) -> None:
+CLUSTER = (
+    *MARTS,
+    "mart_primary_group_metrics",
+    "int_instagram_account_ungraded",
+    "int_youtube_account_ungraded",
+    "mart_manual_data_yt",
+    "mart_manual_data_insta",
+)
+
+
+def dbt(world: Warehouse, command: str, *arguments: str) -> None:
     variables = {"run_time": f"{RUN_TIME:%Y-%m-%d %H:%M:%S}", "peer_group_profiles": PEER_GROUP_PROFILES}
-    select = [f"+{mart}" for mart in MARTS]
-    world.project.run(
-        "build", "--select", *select, "--exclude-resource-type", "unit_test", *without, "--vars", json.dumps(variables)
-    )
+    world.project.run(command, *arguments, "--vars", json.dumps(variables))
+
+
+def build(world: Warehouse) -> None:
+    select = [f"+{model}" for model in CLUSTER]
+    dbt(world, "build", "--select", *select, "--exclude-resource-type", "test", "unit_test")
 
 
 @pytest.fixture(scope="module")
 def account_world(small_world: Warehouse) -> Warehouse:
-    """The small world with accounts, their peer groups and all that these need."""
+    """The small world with accounts, their peer groups and all that these need; the data tests of the former ran."""
     build(small_world)
+    dbt(small_world, "test", "--select", *CLUSTER, "--exclude-resource-type", "unit_test")
     return small_world
 
 
@@ -170,5 +183,5 @@ def test_insert_order_does_not_matter(account_world: Warehouse) -> None:
         "vidooly.instagram_profiles",
     )
     account_world.drop_models()
-    build(account_world, "test")
+    build(account_world)
     assert account_world.checksums(models) == before

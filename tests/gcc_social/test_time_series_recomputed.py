@@ -151,7 +151,6 @@ def test_a_count_scraped_now_is_there_after_one_core_run(world: Warehouse) -> No
     )
     later = RUN_TIME + timedelta(minutes=7)
     scraped(world, profile, before + 12345, happened=later, arrived=later)
-    versions = world.rows("select count() from dbt.mart_time_series")[0][0]
     world.dbt("run", "--select", *CORE, run_time=RUN_TIME + timedelta(minutes=15))
     found = "followers from dbt.{} where {} = '{}'"
     assert world.rows("select " + found.format("mart_profile_core_metrics", "profile_id", profile)) == [
@@ -162,7 +161,6 @@ def test_a_count_scraped_now_is_there_after_one_core_run(world: Warehouse) -> No
         + found.format("mart_time_series final", "platform_id", profile)
         + " and monthly_stats and date = '2026-06-01'"
     ) == [(before + 12345,)]
-    assert world.rows("select count() from dbt.mart_time_series")[0][0] > versions
 
 
 def scraped(world: Warehouse, profile: str, followers: int | None, happened: datetime, arrived: datetime) -> None:
@@ -235,6 +233,7 @@ def test_runs_over_arriving_events_end_in_the_rows_of_a_full_refresh(world: Ware
         sizes.append(world.rows("select count() from dbt.mart_time_series")[0][0])
 
     run(arrive(0, (0, 59)), "--full-refresh")
+    world.client.command("system stop merges dbt.mart_time_series")  # so that what a run writes can be counted
     run(arrive(1, (60, 89)))
     now = arrive(2, (90, 99))
     owner = changed_post(world, now, "min")
@@ -244,9 +243,10 @@ def test_runs_over_arriving_events_end_in_the_rows_of_a_full_refresh(world: Ware
     run(now + timedelta(minutes=15))
     assert world.checksum("mart_time_series") == before, "the look-back reads the same again, and nothing may change"
 
-    now += timedelta(hours=5)
-    scraped(world, changed_post(world, now, "max"), 8, happened=now - timedelta(minutes=2), arrived=now)
-    run(now)
+    for followers in (8, 9):  # twice: the look-back of the first still reaches the last wave
+        now += timedelta(hours=5)
+        scraped(world, changed_post(world, now, "max"), followers, happened=now - timedelta(minutes=2), arrived=now)
+        run(now)
     assert 2 <= sizes[-1] - sizes[-2] < 20, "news of these days are written into their weeks and months alone"
 
     rows = f"select {SHOWN} from dbt.mart_time_series final"

@@ -18,12 +18,12 @@
                 post_days.impressions as real_impressions,
                 post_days.saved as saves,
                 post_days.shares as shares,
-                {{ json_integer("post_days.metrics", "swipe_up") }} as swipe_ups,
+                post_days.swipe_up as swipe_ups,
                 {{ json_integer("post_days.metrics", "mentions") }} as mentions,
                 {{ json_integer("post_days.metrics", "sticker_taps") }} as sticker_taps,
-                {{ json_integer("post_days.metrics", "tap_exit") }} as story_exits,
-                {{ json_integer("post_days.metrics", "tap_back") }} as story_back_taps,
-                {{ json_integer("post_days.metrics", "tap_forward") }} as story_forward_taps,
+                post_days.tap_exit as story_exits,
+                post_days.tap_back as story_back_taps,
+                post_days.tap_forward as story_forward_taps,
                 post_days.event_timestamp as read_at
             from post_days
             where

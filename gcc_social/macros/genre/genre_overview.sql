@@ -134,7 +134,6 @@
                     entries.{{ dimension }}{{ ", " if not loop.last }}
                 {% endfor -%}
             )
-        having count() > 0
     ),
 
     figures as (

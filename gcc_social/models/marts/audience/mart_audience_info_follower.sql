@@ -17,7 +17,7 @@ with
     -- the follower where it read the followers of the target; where it read whom the source follows it does not, and
     -- such rows are no sample of anybody's followers.
     sample as (
-        select distinct assumeNotNull(target_profile_id) as profile_id, assumeNotNull(source_profile_id) as follower_id
+        select assumeNotNull(target_profile_id) as profile_id, assumeNotNull(source_profile_id) as follower_id
         from relationships
         where
             platform = 'INSTAGRAM'
@@ -29,6 +29,7 @@ with
                 target_profile_id in (select profile_id from chosen_profiles)
                 or (select count() from chosen_profiles) = 0
             )
+        group by profile_id, follower_id
     ),
 
     predicted_people as (

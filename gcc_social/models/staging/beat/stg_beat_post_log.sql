@@ -23,7 +23,11 @@ with
             {{ json_integer("metrics", "reach") }} as reach,
             {{ json_integer("metrics", "impressions") }} as impressions,
             {{ json_integer("metrics", "shares") }} as shares,
-            {{ json_integer("metrics", "saved") }} as saved
+            {{ json_integer("metrics", "saved") }} as saved,
+            {{ json_integer("metrics", "tap_forward") }} as tap_forward,
+            {{ json_integer("metrics", "tap_back") }} as tap_back,
+            {{ json_integer("metrics", "tap_exit") }} as tap_exit,
+            {{ json_integer("metrics", "swipe_up") }} as swipe_up
         from events
     )
 
@@ -46,6 +50,10 @@ select
     {{ latest("observations.impressions") }} as impressions,
     {{ latest("observations.shares") }} as shares,
     {{ latest("observations.saved") }} as saved,
+    {{ latest("observations.tap_forward") }} as tap_forward,
+    {{ latest("observations.tap_back") }} as tap_back,
+    {{ latest("observations.tap_exit") }} as tap_exit,
+    {{ latest("observations.swipe_up") }} as swipe_up,
     uniqExact(observations.event_id) as events,
 
     -- JSON text
