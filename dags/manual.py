@@ -28,12 +28,20 @@ with DagDeclaration(
 ).dag():
     frequent = DbtManualOperator(
         task_id="frequent_tiers",
-        tags=("recent_scl", "core", "post_ranker_partial", "collections", "staging_collections"),
+        tags=(
+            "recent_scl",
+            "core",
+            "post_ranker_partial",
+            "collections",
+            "staging_collections",
+            "account_tracker_stats",
+        ),
         pool="dbt_frequent",
     )
     others = DbtManualOperator(
         task_id="other_tiers",
-        tags=("account_tracker_stats", "hourly", "post_ranker", "daily", "weekly", "gcc_orders", "deprecated"),
+        tags=("hourly", "post_ranker", "daily", "weekly", "gcc_orders", "deprecated"),
+        never=("core",),
         pool="dbt_long",
         instead="frequent_tiers",
         trigger_rule="none_failed",

@@ -128,8 +128,7 @@ with tier(
     limit=180,
     pool=FREQUENT,
     purpose="""Build collections and their posts, from which the scrape requests for collection posts are chosen. It
-    pauses
-    from 19:00 to 22:00 UTC, while dbt_daily works; a run started by hand does not pause.""",
+    pauses from 19:00 to 22:00 UTC, while dbt_daily works; a run started by hand does not pause.""",
     inputs="`coffee_replica`, staging models of dbt_core.",
     outputs="Models tagged `collections` in database `dbt`.",
 ):
@@ -137,6 +136,61 @@ with tier(
         task_id="outside_evening_pause", python_callable=EVENING_PAUSE.check, pool="default_pool"
     )
     outside_evening_pause >> dbt_run("collections")
+
+
+with tier(
+    "dbt_staging_collections",
+    tag="staging_collections",
+    schedule="*/30 * * * *",
+    limit=180,
+    pool=FREQUENT,
+    purpose="Build the collections of the staging product, by the same rules as production's.",
+    inputs="`coffee_stage`, staging models of dbt_core.",
+    outputs="Models tagged `staging_collections` in database `dbt`.",
+):
+    dbt_run("staging_collections")
+
+
+with tier(
+    "refresh_account_tracker_stats",
+    tag="account_tracker_stats",
+    schedule="0 * * * *",
+    limit=40,
+    pool=FREQUENT,
+    purpose="""Decide which profiles and channels are followed closely: those in profile lists, on leaderboards, in
+    campaigns and in hand-kept lists, with how often each is due. The scrape requests of both platforms choose from
+    it.""",
+    inputs="The scrape request log, `coffee_replica`, `identity_replica`, leaderboards of dbt_daily.",
+    outputs="`mart_instagram_tracked_profiles`, `mart_youtube_tracked_profiles` and their staging models.",
+):
+    dbt_run("account_tracker_stats")
+
+
+with tier(
+    "dbt_gcc_orders",
+    tag="gcc_orders",
+    schedule="0 0 * * *",
+    limit=90,
+    pool=LONG,
+    purpose="Turn the shops' orders into one row per order with its state, without buyers' data.",
+    inputs="`stg_beat_order` of dbt_hourly.",
+    outputs="`mart_gcc_orders`.",
+):
+    dbt_run("gcc_orders")
+
+
+with tier(
+    "dbt_weekly",
+    tag="weekly",
+    schedule="0 6 */7 * *",
+    limit=360,
+    pool=LONG,
+    purpose="""Build what changes slowly and reads much: hashtags, tags and places of posts, languages of captions,
+    phone numbers. It runs on days 1, 8, 15, 22 and 29 of a month.""",
+    inputs="Staging models of dbt_core, `_e.post_log_events`, `_e.profile_log_events`.",
+    outputs="Models tagged `weekly` in database `dbt`.",
+):
+    dbt_run("weekly")
 
 
 with tier(

@@ -21,6 +21,28 @@ class NeighbourQueue:
 
 NEIGHBOURS = (
     NeighbourQueue("campaign.dx", "campaign.JOURNEY_MIGRATION_FOR_UCA_RK", "campaign.JOURNEY_MIGRATION_FOR_UCA_Q"),
+    NeighbourQueue(
+        "campaign.dx",
+        "campaign.SYNC_POST_CREATION_FOR_CP_WITH_IDENTITY_RK",
+        "campaign.SYNC_POST_CREATION_FOR_CP_WITH_IDENTITY_Q",
+    ),
+    NeighbourQueue("campaign.dx", "campaign.SYNC_POST_DATA_WITH_SAAS_RK", "campaign.SYNC_POST_DATA_WITH_SAAS_Q"),
+    NeighbourQueue(
+        "campaign.dx",
+        "campaign.HANDLE_SUBMISSION_FOR_REFERRAL_CAMPAIGN_SU_RK",
+        "campaign.HANDLE_SUBMISSION_FOR_REFERRAL_CAMPAIGN_SU_Q",
+    ),
+    NeighbourQueue(
+        "campaign.dx",
+        "campaign.SYNC_UCA_WITH_SAAS_AS_PROFILE_ITEM_RK",
+        "campaign.SYNC_UCA_WITH_SAAS_AS_PROFILE_ITEM_Q",
+    ),
+    NeighbourQueue(
+        "campaign.dx",
+        "campaign.CREATE_PAYOUT_FOR_SU_IF_ALREADY_NOT_EXIST_RK",
+        "campaign.CREATE_PAYOUT_FOR_SU_IF_ALREADY_NOT_EXIST_Q",
+    ),
+    NeighbourQueue("campaign.dx", "campaign.handle_verification", "campaign.handle_verification_q"),
 )
 
 

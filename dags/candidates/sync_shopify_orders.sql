@@ -1,10 +1,10 @@
--- Shops that gave access to their orders, four rows each: what changed since the last complete run, sliced by when an
--- order was placed. Columns: store, slice, updated_at_min, created_at_min and created_at_max (NULL: open), times as
--- ISO 8601 text with their zone. Beat fetches at most 250 orders per request and knows no pages; the reference sent the
--- same request four times to get four pages. Slices: since the start of the period, 7 and 30 days before it, older.
--- The period begins an hour before the newest run whose requests were all completed, so that an outage of any length up
--- to 30 days loses nothing; the reference looked back 12 hours, whatever had happened. It is cut to whole hours: two
--- tries of a run ask the same.
+-- Shops that gave access to their orders, four rows each: what changed since the last complete run, in slices by
+-- when an order was placed. Columns: store, created_at_min, created_at_max, updated_at_min (ISO 8601 text with its
+-- zone). Beat fetches at most 250 orders per request and knows no pages; the reference sent one request four times
+-- to get four pages. The slices: placed since the period began, in the 7 and in the 30 days before that, earlier.
+-- The period begins an hour before the newest run of which every slice was completed, so that an outage of up to 30
+-- days loses nothing; the reference looked back 12 hours, whatever had happened. It begins at a whole hour, so that
+-- two tries of a run ask the same.
 with
     stores as (
         select distinct ifNull(handle, '') as store
@@ -20,13 +20,17 @@ with
         from dbt.stg_beat_scrape_request_log final
         where flow = 'refresh_orders_by_store' and created_at >= now('UTC') - interval 30 day
         group by store, period
-        having countIf(ifNull(status, '') != 'COMPLETE') = 0
+        having
+            uniqExactIf(
+                (
+                    JSONExtractString(ifNull(params, ''), 'created_at_min'),
+                    JSONExtractString(ifNull(params, ''), 'created_at_max')
+                ),
+                status = 'COMPLETE'
+            )
+            >= 4
     ),
-    last_runs as (
-        select store, toNullable(max(began)) as began
-        from runs
-        group by store
-    ),
+    last_runs as (select store, toNullable(max(began)) as began from runs group by store),
     periods as (
         select
             stores.store as store,
@@ -40,18 +44,19 @@ with
         select
             store,
             since,
-            arrayJoin([
-                (1, toNullable(since), null),
-                (2, toNullable(since - interval 7 day), toNullable(since)),
-                (3, toNullable(since - interval 30 day), toNullable(since - interval 7 day)),
-                (4, null, toNullable(since - interval 30 day))
-            ]) as part
+            arrayJoin(
+                [
+                    (since, toDateTime('2100-01-01 00:00:00', 'UTC')),
+                    (since - interval 7 day, since),
+                    (since - interval 30 day, since - interval 7 day),
+                    (toDateTime('2000-01-01 00:00:00', 'UTC'), since - interval 30 day)
+                ]
+            ) as placed
         from periods
     )
 select
     store,
-    part.1 as slice,
-    formatDateTime(since, '%Y-%m-%dT%H:%i:%S+00:00', 'UTC') as updated_at_min,
-    formatDateTime(part.2, '%Y-%m-%dT%H:%i:%S+00:00', 'UTC') as created_at_min,
-    formatDateTime(part.3, '%Y-%m-%dT%H:%i:%S+00:00', 'UTC') as created_at_max
+    formatDateTime(placed .1, '%Y-%m-%dT%H:%i:%S+00:00', 'UTC') as created_at_min,
+    formatDateTime(placed .2, '%Y-%m-%dT%H:%i:%S+00:00', 'UTC') as created_at_max,
+    formatDateTime(since, '%Y-%m-%dT%H:%i:%S+00:00', 'UTC') as updated_at_min
 from slices

@@ -1,8 +1,8 @@
 -- YouTube videos of the collections of chosen partners whose comments are worth fetching. Columns: shortcode,
--- published_at. The same rules as for Instagram: a video has to be four days old, so that most of its comments are there,
--- and to have comments at all. In the reference both conditions stood in an outer join, where they left nobody out.
--- A video is asked for again in its first 60 days, a week after the last time, while less than half of its comments (of
--- the thousand that one request fetches) are stored.
+-- published_at. The same rules as for Instagram: a video has to be four days old, so that most of its comments are
+-- there, and to have comments at all. In the reference both conditions stood in an outer join, where they left
+-- nobody out. A video is asked for again in its first 60 days, a week after the last time, while less than half of
+-- its comments (of the thousand that one request fetches) are stored.
 with
     collection_videos as (
         select distinct ifNull(short_code, '') as shortcode
@@ -19,9 +19,9 @@ with
     videos as (
         select
             ifNull(shortcode, '') as shortcode,
-            max(youtube_post.published_at) as published_at,
+            max(published_at) as published,
             argMax(comments, (updated_at, id)) as comment_count
-        from dbt.stg_beat_youtube_post as youtube_post final
+        from dbt.stg_beat_youtube_post final
         where shortcode in (select shortcode from collection_videos)
         group by shortcode
     ),
@@ -37,17 +37,17 @@ with
             and shortcode in (select shortcode from collection_videos)
         group by shortcode
     )
-select videos.shortcode as shortcode, videos.published_at as published_at
+select videos.shortcode as shortcode, videos.published as published_at
 from videos
 left join stored_comments on stored_comments.shortcode = videos.shortcode
 where
-    videos.published_at <= now('UTC') - interval 4 day
+    videos.published <= now('UTC') - interval 4 day
     and videos.comment_count > 0
     and (
         ifNull(stored_comments.stored, 0) = 0
         or (
             stored_comments.stored < least(videos.comment_count, 1000) / 2
             and stored_comments.stored_at < now('UTC') - interval 7 day
-            and videos.published_at >= now('UTC') - interval 60 day
+            and videos.published >= now('UTC') - interval 60 day
         )
     )

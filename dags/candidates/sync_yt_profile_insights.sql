@@ -1,6 +1,6 @@
 -- YouTube channels that gave access to their own data and whose insights are older than a week, or that have none.
--- Columns: channel_id, insights_at (NULL: none). In the reference the week was the condition of an outer join, which left
--- nobody out.
+-- Columns: channel_id, insights_at (NULL: none). In the reference the week was the condition of an outer join,
+-- which left nobody out.
 with
     channels as (
         select distinct ifNull(handle, '') as channel_id

@@ -1,7 +1,7 @@
--- Indian channels whose subscriptions were never looked at, or not for 90 days. Columns: channel_id, last_attempt (NULL:
--- never). They come from the bought list, which nothing renews, and from the newest daily load of the search index.
--- In the reference a channel that was looked at once was never looked at again, and the comparison relied on a server
--- that fills unmatched rows with empty text.
+-- Indian channels whose subscriptions were never looked at, or not for 90 days. Columns: channel_id, last_attempt
+-- (NULL: never). They come from the bought list, which nothing renews, and from the newest daily load of the search
+-- index. In the reference a channel that was looked at once was never looked at again, and the comparison relied on
+-- a server that fills unmatched rows with empty text.
 with
     channels as (
         select id as channel_id
@@ -10,10 +10,7 @@ with
         union distinct
         select id
         from vidooly.youtube_channels
-        where
-            id != ''
-            and country = 'IN'
-            and load_date = (select max(load_date) from vidooly.youtube_channels)
+        where id != '' and country = 'IN' and load_date = (select max(load_date) from vidooly.youtube_channels)
     ),
     attempts as (
         select handle as channel_id, toNullable(last_activities_attempt) as last_attempt

@@ -1,7 +1,7 @@
--- Tracked YouTube channels that are due for a refresh; the model decides how urgent each is and when it is due. Columns:
--- channel_id, priority (0 first), next_attempt. A channel that is gone never fails a request, it is merely missing in
--- the answer, and in the reference it came back every day. Here a channel that Beat was asked about ten times in
--- 60 days without learning anything about it is left out until the older requests are 60 days old.
+-- Tracked YouTube channels that are due for a refresh; the model decides how urgent each is and when it is due.
+-- Columns: channel_id, priority (0 first), next_attempt. A channel that is gone never fails a request, it is merely
+-- missing in the answer, and in the reference it came back every day. Here a channel that Beat was asked about ten
+-- times in 60 days without learning anything about it is left out until the older requests are 60 days old.
 with
     due_channels as (
         select handle as channel_id, priority, next_attempt
@@ -22,6 +22,4 @@ with
     )
 select channel_id, priority, next_attempt
 from due_channels
-where
-    channel_id not in (select channel_id from often_asked)
-    or channel_id in (select channel_id from answered)
+where channel_id not in (select channel_id from often_asked) or channel_id in (select channel_id from answered)

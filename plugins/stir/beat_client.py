@@ -1,4 +1,4 @@
-"""Client of the Beat API: creates scrape requests, politely and verifiably.
+"""Client of the Beat API: creates, looks up and updates scrape requests, politely and verifiably.
 
 Calls have time limits and share one session. Throttling (429, with its Retry-After), server errors and broken
 connections are retried with back-off; every try carries the same Idempotency-Key, so a request whose reply was lost
@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import orjson
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT_SECONDS = 5.0
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 TRIES = 5
+T = TypeVar("T")
 
 
 class RetryableReplyError(Exception):
@@ -39,7 +40,11 @@ class RetryableReplyError(Exception):
 
 
 class RefusedError(Exception):
-    """Beat understood the request and declined it; repeating it would give the same answer."""
+    """Beat understood the request and declined it; repeating it would give the same answer. `code` is Beat's own."""
+
+    def __init__(self, message: str, code: object = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -161,15 +166,34 @@ class BeatClient:
 
         Raises RefusedError when Beat declines it, RetryableReplyError when it did not take it after all tries.
         """
-        for attempt in Retrying(
-            retry=retry_if_exception_type(RetryableReplyError),
-            stop=stop_after_attempt(self._tries),
-            wait=self._wait,
-            reraise=True,
-        ):
-            with attempt:
-                return self._post(request)
-        raise AssertionError("unreachable: Retrying reraises")
+        return self._repeatedly(lambda: self._post(request))
+
+    def look_up(self, scrape_id: int) -> dict[str, Any] | None:
+        """One scrape request as Beat holds it (status, flow, platform, params, ...), None when it has no such id.
+
+        Raises RefusedError and RetryableReplyError as `create` does.
+        """
+        reply = self._repeatedly(lambda: self._send("GET", f"/scrape_request_log/flow/{scrape_id}"))
+        if reply.status_code == 404:
+            return None
+        try:
+            return envelope(reply)["post"]
+        except RefusedError as error:
+            if error.code == 404:
+                return None
+            raise
+        except KeyError:
+            raise RefusedError(f"no request in the answer: {_excerpt(reply)}") from None
+
+    def update(self, scrape_id: int, body: Mapping[str, Any]) -> None:
+        """Set status and retry count of a scrape request. Beat answers `null`, also for an id that it does not have.
+
+        Raises RefusedError and RetryableReplyError as `create` does.
+        """
+        path = f"/scrape_request_log/flow/update/{scrape_id}"
+        reply = self._repeatedly(lambda: self._send("POST", path, content=orjson.dumps(dict(body))))
+        if reply.status_code >= 400:
+            raise RefusedError(f"HTTP {reply.status_code}: {_excerpt(reply)}")
 
     def create_all(self, requests: Iterable[ScrapeRequest], *, may_stop: Callable[[Outcome], bool]) -> Outcome:
         """Create many requests, `parallel` at a time, in order of arrival.
@@ -221,27 +245,39 @@ class BeatClient:
         self._rate.pause(asked)
         return asked
 
+    def _repeatedly(self, call: Callable[[], T]) -> T:
+        for attempt in Retrying(
+            retry=retry_if_exception_type(RetryableReplyError),
+            stop=stop_after_attempt(self._tries),
+            wait=self._wait,
+            reraise=True,
+        ):
+            with attempt:
+                return call()
+        raise AssertionError("unreachable: Retrying reraises")
+
     def _post(self, request: ScrapeRequest) -> int | None:
+        path, key = f"/scrape_request_log/flow/{request.flow}", {"Idempotency-Key": request.idempotency_key}
+        return envelope(self._send("POST", path, content=request.body(), headers=key)).get("scrape_id")
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One try of one call. Raises RetryableReplyError for 429, 5xx and no reply at all."""
         self._rate.wait()
         try:
-            reply = self._http.post(
-                f"/scrape_request_log/flow/{request.flow}",
-                content=request.body(),
-                headers={"Idempotency-Key": request.idempotency_key},
-            )
+            reply = self._http.request(method, path, **options)
         except httpx.TransportError as error:
             raise RetryableReplyError(f"no reply from Beat: {type(error).__name__}: {error}") from error
-        return read_reply(reply)
+        if reply.status_code == 429 or reply.status_code >= 500:
+            raise RetryableReplyError(f"HTTP {reply.status_code}: {_excerpt(reply)}", retry_after(reply))
+        return reply
 
 
-def read_reply(reply: httpx.Response) -> int | None:
-    """Scrape id from one reply of Beat.
+def envelope(reply: httpx.Response) -> dict[str, Any]:
+    """Body of a reply of Beat that reports success.
 
-    Raises RetryableReplyError for 429 and 5xx, RefusedError for any other HTTP error, for an ERROR envelope (which
-    Beat sends with HTTP 200) and for a body that is no envelope at all.
+    Raises RefusedError for an HTTP error, for an ERROR envelope (which Beat sends with HTTP 200) and for a body that is
+    no envelope at all.
     """
-    if reply.status_code == 429 or reply.status_code >= 500:
-        raise RetryableReplyError(f"HTTP {reply.status_code}: {_excerpt(reply)}", retry_after(reply))
     if reply.status_code >= 400:
         raise RefusedError(f"HTTP {reply.status_code}: {_excerpt(reply)}")
     try:
@@ -251,8 +287,9 @@ def read_reply(reply: httpx.Response) -> int | None:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise RefusedError(f"HTTP {reply.status_code} without Beat's envelope: {_excerpt(reply)}") from None
     if kind != "SUCCESS":
-        raise RefusedError(f"{kind} {status.get('code', '')}: {status.get('message', '')}".strip())
-    return body.get("scrape_id")
+        code = status.get("code", "")
+        raise RefusedError(f"{kind} {code}: {status.get('message', '')}".strip(), code)
+    return body
 
 
 def retry_after(reply: httpx.Response) -> float | None:

@@ -19,7 +19,7 @@ FORM = {
         type="string",
         minLength=1,
         title="Select",
-        description="dbt selection, as after --select: mart_leaderboard, +mart_leaderboard, tag:daily, path:marts/genre",
+        description="dbt selection, as after --select: +mart_leaderboard, tag:daily, path:marts/genre",
     ),
     "exclude": Param("", type="string", title="Exclude", description="dbt selection to leave out, as after --exclude"),
     "vars": Param({}, type="object", title="Vars", description='e.g. {"run_time": "2026-01-31 12:00:00"}'),
@@ -31,21 +31,24 @@ FORM = {
 
 
 class DbtManualOperator(DbtTierOperator):
-    """Build the models of the form's selection that carry one of `tags`, with the seeds that they read.
+    """Build the models of the form's selection that carry one of `tags` and none of `never`, with the seeds that they
+    read.
 
     Without such a model the task is skipped; if the task `instead` found none either, it fails, because then the
     selection matches nothing at all.
     """
 
-    def __init__(self, *, tags: tuple[str, ...], instead: str | None = None, **operator: Any) -> None:
+    def __init__(
+        self, *, tags: tuple[str, ...], never: tuple[str, ...] = (), instead: str | None = None, **operator: Any
+    ) -> None:
         super().__init__(**operator)
-        self.tags, self.instead = tags, instead
+        self.tags, self.never, self.instead = tags, never, instead
 
     def execute(self, context: Any) -> dict[str, Any]:
         form = context["params"]
         chosen = [f"{item},tag:{tag}" for item in form["select"].split() for tag in self.tags]
         self.select = [*chosen, *(f"+{item},resource_type:seed" for item in form["select"].split())]
-        self.exclude = form["exclude"].split() or None
+        self.exclude = [*form["exclude"].split(), *(f"tag:{tag}" for tag in self.never)]
         self.vars = dict(form["vars"] or {})
         return super().execute(context)
 

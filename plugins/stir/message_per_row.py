@@ -9,7 +9,8 @@ Spec: events.yml `stir_dags_publish`, inventory decision 11.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ import orjson
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import Param
 
+from stir.platform_variables import PlatformVariable
 from stir.warehouse import literal
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ queue is bound" means that the consumer's service has not declared its queue: te
 to do once it is back.
 """
 SHOWN_IN_DRY_RUN = 20
+IDENTITY = "message_identity"
+IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
 
 DDL = (
     "create database if not exists stir",
@@ -39,7 +43,7 @@ DDL = (
     create table if not exists {SENT_MESSAGES}
     (
         source LowCardinality(String) comment 'DAG that published',
-        id String comment 'id of the row that the message is about',
+        id String comment 'what the message is about: the id of the row, and further keys of its source after |',
         exchange LowCardinality(String),
         routing_key LowCardinality(String),
         run_id String,
@@ -54,14 +58,30 @@ DDL = (
 )
 
 
+@dataclass(frozen=True)
+class Column:
+    """In a payload: the value that the candidate query's column of this name has in the row."""
+
+    name: str
+
+
+Payload = Mapping[str, Any]
+"""The shape of a JSON object: each value is a Column, another such shape, or a constant."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MessageSource:
     """One source of messages.
 
-    `candidates` is a query file that returns `id_column` and the payload columns. With no `payload_columns` the body
-    is the bare JSON scalar of the id; otherwise an object of those columns. `order` is SQL over the query's columns.
+    `candidates` is a query file that returns `id_column`, the columns of `payload` and those that `order` (SQL) needs.
+    Without a `payload` the body is the bare JSON scalar of the id. The query may use the values of `variables`, each by
+    its name: `%(name)s`; a literal percent sign is then written twice.
+
     An id that was published by this source within `cool_down` is left out *before* the limit, so rows that never get
-    fixed cannot block newer ones.
+    fixed cannot block newer ones. `further_keys` are columns that say, together with the id, what was told: when one of
+    them changes there is something new to tell, and the cool-down of the old values does not hold.
+
+    With the default exchange ("") the routing key is the name of a queue, which is declared when it does not exist yet.
     """
 
     name: str
@@ -72,33 +92,74 @@ class MessageSource:
     limit: int
     order: str
     cool_down: timedelta
-    payload_columns: tuple[str, ...] = ()
+    further_keys: tuple[str, ...] = ()
+    payload: Payload | None = None
+    variables: tuple[PlatformVariable, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.columns:
+            if not IDENTIFIER.match(name):
+                raise ValueError(f"message source {self.name}: {name!r} is not a lower-case identifier")
+        if self.limit < 1:
+            raise ValueError(f"message source {self.name}: limit must be at least 1, not {self.limit}")
+        if self.cool_down <= timedelta(0):
+            raise ValueError(f"message source {self.name}: without a cool-down every run would repeat every message")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Columns that together name what is told."""
+        return (self.id_column, *self.further_keys)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that the candidate query must return."""
+        return tuple(dict.fromkeys((*self.keys, *columns_of(self.payload or {}))))
 
     def query(self, limit: int) -> str:
-        """The whole SELECT: candidates without NULL ids and without those in cool-down, one row per id, ordered,
-        limited.
+        """The whole SELECT: candidates without NULL ids and without those in cool-down, one row per key, ordered,
+        limited. Column `message_identity` holds the key as text.
         """
         sql = self.candidates.read_text(encoding="utf-8").strip().rstrip(";")
         seconds = int(self.cool_down.total_seconds())
+        identity = " || '|' || ".join(f"ifNull(toString({column}), '')" for column in self.keys)
+        keys = ", ".join(self.keys)
         return (
             f"with candidates as (\n{sql}\n), cooling_down as (\n"  # noqa: S608
             f"    select id from {SENT_MESSAGES}\n"
             f"    where source = {literal(self.name)} and published_at >= now('UTC') - interval {seconds} second\n"
-            f")\nselect *\nfrom candidates\n"
-            f"where {self.id_column} is not null and toString({self.id_column}) not in (select id from cooling_down)\n"
-            f"order by {self.order}, {self.id_column}\nlimit 1 by {self.id_column}\nlimit {limit}"
+            f")\nselect *, {identity} as {IDENTITY}\nfrom candidates\n"
+            f"where {self.id_column} is not null and {identity} not in (select id from cooling_down)\n"
+            f"order by {self.order}, {keys}\nlimit 1 by {keys}\nlimit {limit}"
         )
 
     def body(self, row: Mapping[str, Any]) -> bytes:
         """JSON body of one row's message."""
-        missing = [column for column in (self.id_column, *self.payload_columns) if column not in row]
+        missing = [column for column in self.columns if column not in row]
         if missing:
             raise ValueError(
                 f"{self.candidates.name}: the query returns no column {missing[0]!r} (it has {', '.join(row)})"
             )
-        if not self.payload_columns:
+        if self.payload is None:
             return orjson.dumps(row[self.id_column])
-        return orjson.dumps({column: row[column] for column in self.payload_columns}, default=str)
+        return orjson.dumps(filled(self.payload, row), default=str)
+
+
+def columns_of(payload: Payload) -> Iterator[str]:
+    """Names of the columns that a payload is made of."""
+    for value in payload.values():
+        if isinstance(value, Column):
+            yield value.name
+        elif isinstance(value, Mapping):
+            yield from columns_of(value)
+
+
+def filled(shape: Any, row: Mapping[str, Any]) -> Any:
+    """A payload, or a part of it, with the row's values in the place of its columns."""
+    if isinstance(shape, Column):
+        return row[shape.name]
+    if isinstance(shape, Mapping):
+        return {key: filled(value, row) for key, value in shape.items()}
+    return shape
 
 
 def message_params(source: MessageSource) -> dict[str, Param]:
@@ -129,7 +190,8 @@ def run(source: MessageSource, params: Mapping[str, Any], run_id: str, **_: Any)
     limit, dry_run = int(params.get("limit") or source.limit), bool(params.get("dry_run"))
     for statement in DDL:
         warehouse.command(statement, what=f"create {SENT_MESSAGES}")
-    rows = warehouse.rows(source.query(limit), what=source.candidates.name)
+    parameters = {variable.name: variable.text() for variable in source.variables}
+    rows = warehouse.rows(source.query(limit), parameters or None, what=source.candidates.name)
     if not rows:
         return report(source, 0, 0, dry_run, "nothing to do: no row without a recent message")
     if dry_run:
@@ -149,7 +211,7 @@ def publish(source: MessageSource, rows: list[dict[str, Any]], run_id: str) -> i
     try:
         with connected(parameters_from_airflow(), route) as publisher:
             for row in rows:
-                identity = str(row[source.id_column])
+                identity = row[IDENTITY]
                 publisher.publish(source.body(row), message_id=f"{source.name}:{identity}:{run_id}")
                 unrecorded.append((source.name, identity, route.exchange, route.routing_key, run_id, datetime.now(UTC)))
                 published += 1

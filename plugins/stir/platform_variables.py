@@ -41,6 +41,24 @@ BEAT_TIMEOUT = PlatformVariable("beat_timeout_seconds", "20", "time limit of one
 BEAT_ERROR_SHARE = PlatformVariable(
     "beat_error_share", "0.1", "share of refused or failed requests above which a task fails"
 )
+PAYOUTS_SINCE = PlatformVariable(
+    "payouts_since", "2023-08-30", "users shortlisted up to this moment are never asked a payout for"
+)
+PROFILE_ITEMS_SINCE = PlatformVariable(
+    "profile_items_since", "2023-08-30", "applications of up to this moment never become profile items of a report"
+)
+HANDLE_CHECKS_SINCE = PlatformVariable(
+    "handle_checks_since", "2023-10-04", "submissions of up to this moment are not checked for whose post they are"
+)
+KEYWORD_JOB_PREFIX = PlatformVariable(
+    "keyword_job_prefix", "PROD_KC_", "what stands before the collection id in the job id of a keyword report"
+)
+CRM_PARALLEL = PlatformVariable("crm_max_parallel", "8", "events to the CRM in flight at once")
+CRM_RATE = PlatformVariable("crm_events_per_second", "20", "events to the CRM started per second")
+CRM_TIMEOUT = PlatformVariable("crm_timeout_seconds", "20", "time limit of one call to the CRM")
+CRM_ERROR_SHARE = PlatformVariable(
+    "crm_error_share", "0.1", "share of refused or failed events above which the task fails"
+)
 
 VARIABLES: tuple[PlatformVariable, ...] = (
     SLACK_CONNECTION,
@@ -49,4 +67,12 @@ VARIABLES: tuple[PlatformVariable, ...] = (
     BEAT_RATE,
     BEAT_TIMEOUT,
     BEAT_ERROR_SHARE,
+    PAYOUTS_SINCE,
+    PROFILE_ITEMS_SINCE,
+    HANDLE_CHECKS_SINCE,
+    KEYWORD_JOB_PREFIX,
+    CRM_PARALLEL,
+    CRM_RATE,
+    CRM_TIMEOUT,
+    CRM_ERROR_SHARE,
 )

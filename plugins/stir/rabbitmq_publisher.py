@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 CONNECTION = "rabbitmq_connection"
 CONNECT_TRIES = 4
 BLOCKED_SECONDS = 60
+NOT_FOUND = 404
 
 
 class PublishError(Exception):
@@ -30,7 +31,9 @@ class PublishError(Exception):
 
 @dataclass(frozen=True)
 class Route:
-    """Where messages go. The direct exchange is declared durable; "" is RabbitMQ's default exchange (key = queue)."""
+    """Where messages go. The direct exchange is declared durable; "" is RabbitMQ's default exchange, where the key is
+    the name of a queue, which is declared durable if it does not exist.
+    """
 
     exchange: str
     routing_key: str
@@ -75,7 +78,7 @@ class Publisher:
 
 @contextmanager
 def connected(parameters: pika.ConnectionParameters, route: Route) -> Iterator[Publisher]:
-    """Connection with a confirming channel, the exchange declared. Closed on exit. Raises PublishError."""
+    """Connection with a confirming channel, the exchange or queue declared. Closed on exit. Raises PublishError."""
     connection = _connect(parameters)
     try:
         channel = connection.channel()
@@ -87,6 +90,8 @@ def connected(parameters: pika.ConnectionParameters, route: Route) -> Iterator[P
                 raise PublishError(
                     f"exchange {route.exchange} exists but is not a durable direct exchange: {error.reply_text}"
                 ) from error
+        else:
+            _ensure_queue(connection, route.routing_key)
         yield Publisher(channel, route)
     finally:
         with suppress(AMQPError):
@@ -108,6 +113,17 @@ def parameters_from_airflow() -> pika.ConnectionParameters:
         stack_timeout=20,
         heartbeat=60,
     )
+
+
+def _ensure_queue(connection: Any, queue: str) -> None:
+    """Declare a plain durable queue unless there is one, of whatever kind, already."""
+    try:
+        connection.channel().queue_declare(queue, passive=True)
+    except ChannelClosedByBroker as error:
+        if error.reply_code != NOT_FOUND:
+            raise PublishError(f"queue {queue} cannot be used: {error.reply_text}") from error
+        log.warning("queue %s did not exist and is declared; its consumer has not been here yet", queue)
+        connection.channel().queue_declare(queue, durable=True)
 
 
 def _connect(parameters: pika.ConnectionParameters) -> Any:

@@ -26,6 +26,8 @@ REQUEST_LOG = "dbt.stg_beat_scrape_request_log"
 RECENT_REQUEST_LOG = "dbt.stg_beat_recent_scrape_request_log"
 IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
 TABLE = re.compile(r"^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$")
+ALONE = "asked_alone"
+"""Column of a batched source's query: 1 for an entity that must not share a request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,9 @@ class FailureRule:
 @dataclass(frozen=True, kw_only=True)
 class Batching:
     """Several entities in one request: `param` holds a list of up to `size` of them.
+
+    With a failure rule, an entity whose requests have only failed is asked for alone: so a bad one is told from its
+    neighbours, which succeed and are free of blame.
 
     With `by`, a request holds only entities whose rows agree in these columns (the stories of one profile). The
     columns in `by` are params too, as are the payload columns, which are read from the group's first row; and the
@@ -167,6 +172,9 @@ class ScrapeSource:
             f"    order by {self.order}, {keys}\n    limit 1 by {keys}\n)"
         )
         chosen = f"select {', '.join(self.columns)}\n"
+        if self.batching and self.failure_rule and not self.batching.by:
+            steps.append(f"has_failed as (\n{indent(self.failed_sql(1))}\n)")
+            chosen = f"select {keys}, {entity} in (select entity from has_failed) as {ALONE}\n"
         if self.batching and self.batching.by:
             steps += self.grouping_steps(keys)
             return (
@@ -212,7 +220,13 @@ class ScrapeSource:
         )
 
     def given_up_sql(self) -> str:
-        """Entities of the failure rule, from the staging model of Beat's request log (one row per request id)."""
+        """Entities of the failure rule."""
+        return self.failed_sql(self.failure_rule.failures if self.failure_rule else 0)
+
+    def failed_sql(self, failures: int) -> str:
+        """Entities with so many failures that the rule counts, and no success, from the staging model of Beat's request
+        log (one row per request id).
+        """
         rule = self.failure_rule
         if rule is None:
             raise ValueError(f"scrape source {self.flow} has no failure rule")
@@ -222,7 +236,7 @@ class ScrapeSource:
             f"from {REQUEST_LOG} final\n"
             f"where flow = {literal(self.flow)} and created_at >= {ago(rule.within)}\n"
             f"group by entity\n"
-            f"having uniqExactIf(id, status = 'FAILED' and {rule.counts('data')}) >= {rule.failures}\n"
+            f"having uniqExactIf(id, status = 'FAILED' and {rule.counts('data')}) >= {failures}\n"
             f"    and countIf(status = 'COMPLETE') = 0"
         )
 
@@ -267,10 +281,14 @@ class ScrapeSource:
 
     def _batches(self, rows: Iterable[Mapping[str, Any]], batching: Batching) -> Iterator[tuple[str, dict[str, Any]]]:
         def group_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
-            return tuple(self._value(row, column) for column in batching.by)
+            return (is_alone(row), *(self._value(row, column) for column in batching.by))
 
-        for _, members in groupby(rows, key=group_of):  # the query returns the rows of a group side by side
-            for batch in batched(members, batching.size):
+        def is_alone(row: Mapping[str, Any]) -> bool:
+            return bool(row.get(ALONE))
+
+        # The query returns the rows of a group side by side; sorting keeps their order.
+        for group, members in groupby(sorted(rows, key=is_alone), key=group_of):
+            for batch in batched(members, 1 if group[0] else batching.size):
                 entities = [str(self._value(row, self.entity_column)) for row in batch]
                 shared = self._params(batch[0], (*batching.by, *self.payload_columns)) if batching.by else {}
                 yield ",".join(entities), {**deepcopy(dict(self.fixed_params)), **shared, batching.param: entities}

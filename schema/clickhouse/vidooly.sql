@@ -68,7 +68,8 @@ CREATE TABLE IF NOT EXISTS youtube_category
 ENGINE = MergeTree
 ORDER BY id;
 
--- Daily snapshots of channels; the day stands in _path (.._<yyyymmdd>.json) and all counters are text.
+-- Daily snapshots of channels; the day stands in _path (.._<yyyymmdd>.json) and all counters are text. Each day is a
+-- partition, so that a day's load replaces it in one step.
 CREATE TABLE IF NOT EXISTS youtube_channels
 (
     _path             String,
@@ -85,9 +86,11 @@ CREATE TABLE IF NOT EXISTS youtube_channels
     video_count       Nullable(String),
     view_count        Nullable(String),
     hidden_subscriber Nullable(UInt8),
-    subscriber_count  Nullable(String)
+    subscriber_count  Nullable(String),
+    load_date         Date DEFAULT toDate(parseDateTimeBestEffortOrZero(extract(_path, '_(\\d{8})\\.'), 'UTC'))
 )
 ENGINE = MergeTree
+PARTITION BY load_date
 ORDER BY (id, _path);
 
 -- Channels to crawl for subscriptions.

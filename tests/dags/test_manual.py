@@ -28,9 +28,18 @@ def test_each_part_has_the_pool_of_the_tiers_whose_models_it_builds(dag_bag: Any
     assert {tag: by_hand.get(tag) for tag in pool_of_tag} == pool_of_tag
 
 
+def test_what_two_tiers_build_is_left_to_the_pool_of_both(dag_bag: Any) -> None:
+    """mart_time_series is tagged core and daily, and both of its tasks run in the pool of core."""
+    builders = [task for task in tasks(dag_bag, DbtTierOperator) if task.select == ["mart_time_series"]]
+    others = next(part for part in tasks(dag_bag, DbtManualOperator) if "daily" in part.tags)
+    assert [task.pool for task in builders] == ["dbt_frequent"]
+    assert others.pool == "dbt_long"
+    assert others.never == ("core",)
+
+
 def test_the_form_asks_for_a_selection(dag_bag: Any) -> None:
     dag = dag_bag.dags["dbt_manual"]
     assert dag.schedule is None
     assert set(dag.params) == {"select", "exclude", "vars", "full_refresh"}
-    with pytest.raises(ValueError, match="non-empty|too short"):
+    with pytest.raises(ValueError, match=r"non-empty|too short"):
         dag.params.get_param("select").resolve("")

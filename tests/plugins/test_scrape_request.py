@@ -65,8 +65,12 @@ class World:
     def asked(
         self, code: str, *, hours: float, flow: str = FLOW, status: str = "PENDING", scl: int | None = None
     ) -> None:
-        params = json.dumps({"shortcode": code})
-        row = ("e", scl or self.number(), "INSTAGRAM", flow, params, status, NOW - timedelta(hours=hours))
+        self.asked_with({"shortcode": code}, hours=hours, flow=flow, status=status, scl=scl)
+
+    def asked_with(
+        self, params: dict[str, Any], *, hours: float, flow: str = FLOW, status: str = "PENDING", scl: int | None = None
+    ) -> None:
+        row = ("e", scl or self.number(), "INSTAGRAM", flow, json.dumps(params), status, NOW - timedelta(hours=hours))
         self.client.execute("insert into _e.scrape_request_log_events values", [row])
 
     def outcome(
@@ -260,3 +264,138 @@ def test_a_candidate_query_that_repeats_an_entity_does_not_repeat_the_request(wo
     (tmp_path / "repeated.sql").write_text("select arrayJoin(['b', 'a', 'b', 'a']) as shortcode")
     repeated = ScrapeSource(**{**SOURCE.__dict__, "candidates": tmp_path / "repeated.sql", "order": "shortcode"})
     assert world.chosen(repeated) == ["a", "b"]
+
+
+def variant(query: Path, sql: str, **options: Any) -> ScrapeSource:
+    """A source without order or cool-down of its own, on a candidate query given as text."""
+    query.write_text(sql)
+    standard = {"platform": "INSTAGRAM", "entity_key": ("code",), "order": "1", "limit": 10, "cool_down": None}
+    return ScrapeSource(**{"flow": FLOW, "candidates": query, **standard, **options})
+
+
+def sent(source: ScrapeSource, limit: int = 10) -> list[tuple[str, dict[str, Any]]]:
+    return list(source.payloads(warehouse.rows(source.query(limit), what="test")))
+
+
+def test_sources_that_share_a_query_choose_by_their_condition(world: World, tmp_path: Path) -> None:
+    sql = "select toString(number) as code, number < 2 or null as is_small from numbers(4)"
+    small = variant(tmp_path / "shared.sql", sql, condition="is_small or false")
+    large = variant(tmp_path / "shared.sql", sql, condition="is_small is null or code = '3'")
+    assert [entity for entity, _ in sent(small)] == ["0", "1"]
+    assert [entity for entity, _ in sent(large)] == ["2", "3"]
+
+
+def test_what_is_unknown_is_left_out_of_the_params(world: World, tmp_path: Path) -> None:
+    sql = "select toString(number) as code, if(number = 0, null, number) as size, null as depth from numbers(2)"
+    source = variant(tmp_path / "q.sql", sql, payload_columns=("depth",), optional_columns=("size",))
+    assert sent(source) == [("0", {"code": "0", "depth": None}), ("1", {"code": "1", "depth": None, "size": 1})]
+
+
+def test_several_keys_together_name_an_entity(world: World, tmp_path: Path) -> None:
+    sql = """
+        select pair.1 as category, pair.2 as language
+        from (select arrayJoin([('a', toNullable('hi')), ('a', ''), ('b', 'hi'), ('a', 'hi'), ('b', null)]) as pair)
+    """
+    source = variant(
+        tmp_path / "q.sql", sql, entity_key=("data", "category"), further_keys=("language",), order="category",
+        cool_down=timedelta(hours=1), failure_rule=FailureRule(failures=1, within=timedelta(days=1)),
+    )  # fmt: skip
+    expected = [("a", ""), ("a", "hi"), ("b", "hi")]
+    assert sent(source) == [(f"{a}|{b}", {"data": {"category": a, "language": b}}) for a, b in expected]
+    world.asked_with({"data": {"category": "a", "language": "hi"}}, hours=0.5)
+    assert [entity for entity, _ in sent(source)] == ["a|", "b|hi"]
+    params = json.dumps({"data": {"category": "b", "language": "hi"}})
+    row = (1, FLOW, "FAILED", params, NOT_FOUND, NOW - timedelta(hours=1))
+    world.client.execute("insert into dbt.stg_beat_scrape_request_log values", [row])
+    assert [entity for entity, _ in sent(source)] == ["a|"]
+    assert [entity for entity, _ in sent(source, limit=1)] == ["a|"]
+
+
+GROUPED = """
+    select row.1 as code, row.2 as owner, row.3 as age, owner || '!' as name, if(owner = 'y', null, 5) as followers
+    from (
+        select arrayJoin([
+            ('c1', 'x', 3), ('c2', 'y', 1), ('c3', 'x', 2), ('c4', 'z', 4), ('c5', 'x', 9), ('c6', 'y', 5)
+        ])
+            as row
+    )
+"""
+
+
+def test_rows_of_one_owner_go_in_one_request_and_the_limit_counts_owners(world: World, tmp_path: Path) -> None:
+    source = variant(
+        tmp_path / "q.sql", GROUPED, order="age", payload_columns=("name",), optional_columns=("followers",),
+        fixed_params={"deep": {"er": True}}, batching=Batching(param="codes", size=2, by=("owner",)),
+        cool_down=timedelta(hours=1),
+    )  # fmt: skip
+    deep = {"deep": {"er": True}}
+    by_x = {"owner": "x", "name": "x!", "followers": 5, **deep}
+    groups = [
+        ("c2,c6", {"owner": "y", "name": "y!", "codes": ["c2", "c6"], **deep}),
+        ("c3,c1", {**by_x, "codes": ["c3", "c1"]}),
+        ("c5", {**by_x, "codes": ["c5"]}),
+        ("c4", {**by_x, "owner": "z", "name": "z!", "codes": ["c4"]}),
+    ]
+    assert sent(source) == groups
+    assert sent(source, limit=2) == groups[:3]
+    world.asked_with({"owner": "x", "codes": ["c3", "c5"]}, hours=0.5)
+    assert sent(source) == [groups[0], ("c1", {**by_x, "codes": ["c1"]}), groups[3]]
+
+
+def test_params_of_one_request_are_not_those_of_the_next(tmp_path: Path) -> None:
+    nested = variant(tmp_path / "q.sql", "select 1", entity_key=("data", "code"), fixed_params={"data": {"deep": []}})
+    first, second = (params for _, params in nested.payloads([{"code": "a"}, {"code": "b"}]))
+    first["data"]["deep"].append(1)
+    assert (first["data"]["code"], second["data"]) == ("a", {"code": "b", "deep": []})
+
+
+def test_a_failed_request_excludes_for_a_shorter_time(world: World, tmp_path: Path) -> None:
+    codes = ("failed", "failed_lately", "open", "repaired", "twice", "old")
+    source = variant(
+        tmp_path / "q.sql", f"select arrayJoin({list(codes)}) as code", cool_down=timedelta(hours=12),
+        retry_failed_after=timedelta(hours=2), order="code",
+    )  # fmt: skip
+    for code, hours, *states in (
+        ("failed", 3, "PENDING", "FAILED"),
+        ("failed_lately", 1, "PENDING", "FAILED"),
+        ("open", 3, "PENDING", "PROCESSING"),
+        ("repaired", 3, "FAILED", "COMPLETE"),
+        ("twice", 4, "FAILED"),
+        ("twice", 3, "COMPLETE"),
+        ("old", 13, "COMPLETE"),
+    ):
+        number = world.number()
+        for status in states:
+            world.asked_with({"code": code}, hours=hours, status=status, scl=number)
+    assert [entity for entity, _ in sent(source)] == ["failed", "old"]
+
+
+def test_requests_of_flows_that_do_the_same_work_count(world: World, tmp_path: Path) -> None:
+    source = variant(
+        tmp_path / "q.sql", "select arrayJoin(['a', 'b', 'c']) as code", cool_down=timedelta(hours=1),
+        counted_flows=("larger_flow",), order="code",
+    )  # fmt: skip
+    world.asked_with({"code": "a"}, hours=0.5, flow="larger_flow")
+    world.asked_with({"code": "b"}, hours=0.5, flow="other_flow")
+    assert [entity for entity, _ in sent(source)] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"payload_columns": ("a, (select 1)",)}, "is not a lower-case identifier"),
+        ({"counted_flows": ("x'",)}, "is not a lower-case identifier"),
+        ({"lists": ("tracked_hashtags",)}, "is not of the form database.table"),
+        ({"limit": 0}, "limit must be at least 1, not 0"),
+        ({"attempts_in_cool_down": 0}, "attempts_in_cool_down must be at least 1, not 0"),
+        ({"retry_failed_after": timedelta(hours=1)}, "must be shorter than the cool-down"),
+        ({"cool_down": timedelta(hours=1), "retry_failed_after": timedelta(hours=1)}, "must be shorter than the cool"),
+        ({"batching": Batching(param="codes", size=0)}, "a batch must hold at least 1, not 0"),
+        ({"batching": Batching(param="codes", size=2), "payload_columns": ("name",)}, "a batch has no place"),
+        ({"batching": Batching(param="codes", size=2), "optional_columns": ("name",)}, "a batch has no place"),
+        ({"batching": Batching(param="codes", size=2, by=("a",)), "further_keys": ("b",)}, "a batch has no place"),
+    ],
+)
+def test_a_declaration_that_cannot_work_is_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        variant(tmp_path / "q.sql", "select 1", **options)

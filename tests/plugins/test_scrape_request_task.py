@@ -61,6 +61,22 @@ def test_nothing_to_do_is_a_success_that_says_so(source: ScrapeSource, beat: Mis
     assert run(source, params={})["note"] == "nothing to do: no candidate is due"
 
 
+def test_an_empty_list_is_told_from_one_whose_entries_wait(
+    source: ScrapeSource, beat: MisbehavingBeat, clickhouse: Any
+) -> None:
+    source.candidates.write_text("select '' as shortcode from numbers(5)")
+    listed = ScrapeSource(**{**source.__dict__, "lists": ("lists.by_hand", "lists.by_others")})
+    clickhouse.execute("create database lists")
+    try:
+        for table in listed.lists:
+            clickhouse.execute(f"create table {table} (name String) engine = MergeTree order by name")
+        assert run(listed, params={})["note"] == "nothing to do: lists.by_hand and lists.by_others hold no entries"
+        clickhouse.execute("insert into lists.by_others values ('x')")
+        assert run(listed, params={})["note"] == "nothing to do: no candidate is due"
+    finally:
+        clickhouse.execute("drop database lists sync")
+
+
 def test_a_few_refusals_are_counted_but_do_not_fail_the_task(source: ScrapeSource, beat: MisbehavingBeat) -> None:
     beat.script = lambda r: Answer(body=REFUSED if r.body["params"]["shortcode"] == "c05" else None)
     page = run(source, params={})
@@ -101,6 +117,19 @@ def test_the_same_entity_keeps_its_key_within_the_cool_down_and_gets_a_new_one_a
     assert key == halfday.idempotency_key("c00", noon + timedelta(hours=11, minutes=59))
     assert key != halfday.idempotency_key("c00", noon + timedelta(hours=12))
     assert key != halfday.idempotency_key("c01", noon)
+
+
+def test_attempts_that_a_source_allows_within_its_cool_down_have_keys_of_their_own(source: ScrapeSource) -> None:
+    def windows(**options: Any) -> int:
+        """Different keys of one entity in the 48 half hours of a day."""
+        daily = ScrapeSource(**{**source.__dict__, "cool_down": timedelta(days=1), **options})
+        midnight = datetime(2026, 3, 1, tzinfo=UTC)
+        return len({daily.idempotency_key("c00", midnight + number * timedelta(minutes=30)) for number in range(48)})
+
+    assert windows() == 1
+    assert windows(retry_failed_after=timedelta(hours=2)) == 12
+    assert windows(attempts_in_cool_down=4) == 24
+    assert windows(attempts_in_cool_down=4, cool_down=timedelta(minutes=30)) == 48
 
 
 def test_a_warehouse_that_is_away_is_one_clear_error(source: ScrapeSource, connection: Callable[..., None]) -> None:

@@ -6,7 +6,7 @@
     with
         {% if partial -%}
             refreshed as (
-                {% if accounts -%} select platform_id as profile_id, '' as handle from {{ accounts }}
+                {% if accounts -%}select platform_id as profile_id, '' as handle from {{ accounts }}
                 {%- else -%}
                     select profile_id, handle
                     from {{ ref("stg_beat_instagram_account") }}

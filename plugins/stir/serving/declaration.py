@@ -5,7 +5,7 @@ from.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 LONGEST_IDENTIFIER = 63
@@ -37,7 +37,7 @@ class Form(StrEnum):
 FORM_OF_TYPE = {"text": Form.TEXT, "double precision": Form.FLOAT, "jsonb": Form.JSON}
 PLAIN_TYPES = ("bigint", "integer", "boolean", "date", "timestamp", "timestamptz", "numeric", "bigserial")
 CLICKHOUSE_TYPES = {
-    "text": r"String|FixedString\(\d+\)|UUID|Enum8\(.*\)",
+    "text": r"String|FixedString\(\d+\)|UUID|Enum8\(.*\)|Date(32)?",
     "bigint": r"U?Int(8|16|32|64)",
     "integer": r"U?Int(8|16)|Int32",
     "double precision": r"Float(32|64)",
@@ -61,14 +61,20 @@ class DeclarationError(ValueError):
 class Column:
     """One column of the serving table.
 
-    `clickhouse` is the mart's type as dbt and DESCRIBE write it, for columns of origin `mart`. `expression` replaces
-    the mart's column of the same name. `default` is SQL, for columns that the load leaves out.
+    `clickhouse` is the type of the mart's column as dbt and DESCRIBE write it, for columns of origin `mart`; `of` is
+    that column's name where it is another one, `expression` what is exported of it where it is not the value itself.
+    `derived` says that it is a column of the target's `rows` query and not of the mart. `absent` takes the place of
+    NULL. `overlaid` allows enrichments to give a value too. `default` is SQL, for columns that the load leaves out.
     """
 
     name: str
     postgres: str
     clickhouse: str = ""
+    of: str = ""
     expression: str = ""
+    derived: bool = False
+    absent: int | str | None = None
+    overlaid: bool = False
     required: bool = False
     default: str = ""
     origin: Origin = Origin.MART
@@ -80,7 +86,12 @@ class Column:
     @property
     def source(self) -> str:
         """ClickHouse expression before cleaning."""
-        return self.expression or f"`{self.name}`"
+        return self.expression or f"`{self.mart_column}`"
+
+    @property
+    def mart_column(self) -> str:
+        """The column of the mart, or of the target's `rows` query, that this one is made of."""
+        return self.of or self.name
 
     @property
     def ddl(self) -> str:
@@ -97,16 +108,36 @@ class Column:
 class Enrichment:
     """Columns taken from a base table of the serving database.
 
-    Rows of the target for which `when` holds (SQL over alias `staged`) are matched by `on` = `key`. Several rows of
-    `table` with one key: the lowest `id` wins, so that a row of the target never multiplies. `columns` maps target
-    column to `table` column.
+    Rows of the target for which `when` holds (SQL over alias `staged`) are matched by `on` = `key` (a column of
+    `table`, with a cast where it needs one). Several rows of `table` with one key: the lowest `id` wins, so that a row
+    of the target never multiplies. `columns` maps target column to columns of `table`, of which the first that is not
+    NULL counts; for an overlaid column they come before the mart's value, those of `fallbacks` after it.
     """
 
     table: str
     key: str
     on: str
     when: str
-    columns: dict[str, str]
+    columns: dict[str, str | tuple[str, ...]]
+    fallbacks: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
+
+    def values(self, column: str) -> tuple[list[str], list[str]]:
+        """SQL of what the table gives for one column of the target: before the mart's value, and after it."""
+        return self._qualified(self.columns.get(column, ())), self._qualified(self.fallbacks.get(column, ()))
+
+    @property
+    def filled(self) -> set[str]:
+        """Columns of the target that get a value from here."""
+        return {*self.columns, *self.fallbacks}
+
+    @property
+    def read(self) -> set[str]:
+        """Columns of `table` that are needed."""
+        named = [_listed(value) for value in (*self.columns.values(), *self.fallbacks.values())]
+        return {"id", self.key.split("::")[0], *(name for names in named for name in names)}
+
+    def _qualified(self, columns: str | tuple[str, ...]) -> list[str]:
+        return [f"{self.table}.{name}" for name in _listed(columns)]
 
 
 @dataclass(frozen=True)
@@ -132,6 +163,8 @@ class Guards:
 class TimeLimits:
     """Seconds that a try of each step may take."""
 
+    freshness: int = 1800
+    """How long a run waits for the mart to be rebuilt before it is skipped."""
     export: int = 1800
     fetch: int = 1000
     load: int = 3600
@@ -145,7 +178,13 @@ class TimeLimits:
 
 @dataclass(frozen=True)
 class Target:
-    """One serving table and how it is filled from one mart."""
+    """One serving table and how it is filled from one mart.
+
+    `staging_mart` is the mart for the staging database, where it has one of its own. `rows` is a ClickHouse query over
+    `{mart}` whose rows are exported in place of the mart's, `reads` the mart's columns that it needs beside the
+    exported ones. `incremental`: dbt adds to the mart, so its build is known by what was inserted. `keep` is SQL over
+    the enriched row (`staged` and the enrichments' tables); rows for which it does not hold are left out.
+    """
 
     name: str
     mart: str
@@ -154,7 +193,12 @@ class Target:
     key: tuple[str, ...]
     indexes: tuple[Index, ...]
     newest_event: str
-    """ClickHouse scalar query for the newest event time inside, with `{built_at}` for the mart's build time."""
+    """ClickHouse scalar query for the newest event time inside, over `{mart}`, with `{built_at}` for its build time."""
+    staging_mart: str = ""
+    rows: str = ""
+    reads: dict[str, str] = field(default_factory=dict)
+    incremental: bool = False
+    keep: str = ""
     enrichments: tuple[Enrichment, ...] = ()
     guards: Guards = field(default_factory=Guards)
     limits: TimeLimits = field(default_factory=TimeLimits)
@@ -172,6 +216,22 @@ class Target:
     @property
     def enriched(self) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.origin is Origin.ENRICHMENT)
+
+    @property
+    def overlaid(self) -> set[str]:
+        """Columns of the mart that an enrichment may give another value."""
+        return {column.name for column in self.exported if column.overlaid}
+
+    @property
+    def relation(self) -> str:
+        """What the export reads, after FROM: the mart, or the query over it."""
+        return f"({self.rows.format(mart=self.mart)})" if self.rows else self.mart
+
+    def in_environment(self, name: str) -> Target:
+        """The same target with the mart that this environment is filled from."""
+        if name == "staging" and self.staging_mart:
+            return replace(self, mart=self.staging_mart, staging_mart="")
+        return self
 
     @property
     def backup(self) -> str:
@@ -204,8 +264,9 @@ def _check_names(target: Target) -> None:
             if entry.name in seen:
                 raise DeclarationError(f"target {target.name}: {kind} {entry.name!r} is declared twice")
             seen.add(entry.name)
-    if target.mart.count(".") != 1:
-        raise DeclarationError(f"target {target.name}: mart {target.mart!r} must be <database>.<table>")
+    for mart in (target.mart, target.staging_mart or target.mart):
+        if mart.count(".") != 1:
+            raise DeclarationError(f"target {target.name}: mart {mart!r} must be <database>.<table>")
 
 
 def _check_columns(target: Target) -> None:
@@ -220,7 +281,7 @@ def _check_columns(target: Target) -> None:
                 f"target {target.name}: column {column.name}: ClickHouse type {column.clickhouse!r} does not fit into "
                 f"{column.postgres}"
             )
-        if column.required and column.clickhouse.startswith("Nullable("):
+        if column.required and column.clickhouse.startswith("Nullable(") and column.absent is None:
             raise DeclarationError(
                 f"target {target.name}: column {column.name} is required here but nullable in the mart"
             )
@@ -235,17 +296,30 @@ def _check_references(target: Target) -> None:
     for name in target.key:
         if name not in known or not known[name].required:
             raise DeclarationError(f"target {target.name}: key column {name!r} must be a required column")
-    enriched = {column.name for column in target.enriched}
+    _check_enrichments(target)
+
+
+def _check_enrichments(target: Target) -> None:
+    expected = {column.name for column in target.enriched} | target.overlaid
     for enrichment in target.enrichments:
-        unknown = set(enrichment.columns) - enriched
+        unknown = enrichment.filled - expected
         if unknown:
             raise DeclarationError(
                 f"target {target.name}: enrichment from {enrichment.table} fills {sorted(unknown)}, "
-                "which are not columns of origin enrichment"
+                "which are not columns of origin enrichment and not overlaid"
             )
-    unfilled = enriched - {name for enrichment in target.enrichments for name in enrichment.columns}
+    unfilled = expected - {name for enrichment in target.enrichments for name in enrichment.filled}
     if unfilled:
         raise DeclarationError(f"target {target.name}: no enrichment fills {sorted(unfilled)}")
+    tables = [enrichment.table for enrichment in target.enrichments]
+    if len(set(tables)) < len(tables):
+        raise DeclarationError(f"target {target.name}: one enrichment per base table, there are {tables}")
+    if target.keep and not target.enrichments:
+        raise DeclarationError(f"target {target.name}: keep needs an enrichment; filter the mart's rows by `rows`")
+
+
+def _listed(columns: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else columns
 
 
 def bare_type(clickhouse_type: str) -> str:

@@ -3,7 +3,8 @@
 Rules for values that PostgreSQL cannot hold, the same in both formats:
 - text: U+0000 is removed; a run of invalid UTF-8 (lone surrogates among it) becomes one U+FFFD;
 - JSON: the escape of U+0000 is removed, the escape of a lone surrogate becomes the escape of U+FFFD;
-- floating point: NaN and infinity become NULL.
+- floating point: NaN and infinity become NULL;
+- NULL becomes what the declaration names in its place, if it names anything.
 How many values they touched is counted in the manifest. Whole numbers, dates and NULLs pass unchanged.
 """
 
@@ -48,6 +49,9 @@ EXPORT_SETTINGS: dict[str, str | int] = {
     "output_format_compression_level": 1,
     # Rows are wide (two maps of 32 ranks): with the default block 300,000 rows take 1.5 GB, with this a quarter.
     "max_block_size": 8192,
+    # Queries over a mart sort and group on disk above this, so that an export needs the same memory at any size.
+    "max_bytes_before_external_sort": 400_000_000,
+    "max_bytes_before_external_group_by": 400_000_000,
     # An object is written once: a key that exists is an error, neither overwritten nor extended.
     "s3_truncate_on_insert": 0,
     "s3_create_new_file_on_insert": 0,
@@ -59,7 +63,7 @@ _LONE_SURROGATE = r"^\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}$"
 
 
 def cleaned(column: Column) -> str:
-    """ClickHouse expression of the value as it is exported."""
+    """ClickHouse expression of the value that PostgreSQL can hold."""
     if column.form is Form.TEXT:
         return _clean_text(_as_text(column))
     if column.form is Form.FLOAT:
@@ -69,38 +73,66 @@ def cleaned(column: Column) -> str:
     return column.source
 
 
+def exported_value(column: Column) -> str:
+    """ClickHouse expression of the value as it is exported. An overlaid column keeps its NULL for the enrichment."""
+    if column.absent is None or column.overlaid:
+        return cleaned(column)
+    absent = quoted(column.absent) if isinstance(column.absent, str) else str(column.absent)
+    if column.postgres in ("timestamp", "timestamptz"):
+        absent = f"toDateTime64({absent}, 6, 'UTC')"
+    return f"ifNull({cleaned(column)}, {absent})"
+
+
 def export_statement(target: Target, key: str, staging_format: StagingFormat) -> str:
-    """INSERT of the whole mart into the object `key` of the named collection's bucket."""
-    columns = ",\n    ".join(f"{cleaned(column)} as `{column.name}`" for column in target.exported)
+    """INSERT of all rows of the target into the object `key` of the named collection's bucket."""
+    columns = ",\n    ".join(f"{exported_value(column)} as `{column.name}`" for column in target.exported)
     return (
         f"insert into function s3({NAMED_COLLECTION}, filename = {quoted(key)}, format = '{staging_format}')\n"
-        f"select\n    {columns}\nfrom {target.mart}"
+        f"select\n    {columns}\nfrom {target.relation}"
     )
 
 
 def note_build_statement(target: Target) -> str:
     """Note which build of the mart is about to be exported, in a temporary table of this connection."""
-    return f"create temporary table {NOTED_BUILD} as\n{_build(target)}"
+    rows = f"(select count() from {target.relation})"
+    return f"create temporary table {NOTED_BUILD} as\nselect *, {rows} as rows from (\n{build_statement(target)}\n)"
 
 
 def source_state_statement(target: Target, key: str) -> str:
-    """One row: key, identity of the build before the export, its build time (Unix seconds) and rows, identity now."""
+    """One row: key, identity of the build before the export, its build time (Unix seconds) and rows, identity now.
+
+    It fails when the two differ, so that the task's next try exports again.
+    """
+    rebuilt = f"{target.mart} was rebuilt while it was exported"
     return (
-        f"select {quoted(key)} as object_key, noted.build, noted.built_at, noted.rows, current.build\n"
-        f"from {NOTED_BUILD} as noted cross join ({_build(target)}) as current"
+        f"select {quoted(key)} as object_key, noted.build, noted.built_at, noted.rows, current.build,\n"
+        f"    throwIf(noted.build != current.build, {quoted(rebuilt)})\n"
+        f"from {NOTED_BUILD} as noted cross join ({build_statement(target)}) as current"
     )
 
 
-def _build(target: Target) -> str:
+def build_statement(target: Target) -> str:
+    """Identity of the mart's present build and its time (Unix seconds); no row when there is no such table.
+
+    What dbt rebuilds is another table each time. What it adds to stays the same one: there the newest block of each
+    partition tells what was inserted, whatever was merged since.
+    """
+    table = f"database = {quoted(target.mart_database)} and {{name}} = {quoted(target.mart_table)}"
+    build, built_at = "toString(uuid)", "metadata_modification_time"
+    if target.incremental:
+        parts = f"system.parts where active and {table.format(name='table')}"
+        newest = f"select partition_id, max(max_block_number) as block from {parts} group by partition_id"
+        inserted = f"(select sum(cityHash64(partition_id, block)) from ({newest}))"
+        build = f"concat({build}, ' ', toString({inserted}))"
+        built_at = f"greatest({built_at}, (select max(modification_time) from {parts}))"
     return (
-        "select toString(uuid) as build, toUnixTimestamp(metadata_modification_time) as built_at, "
-        "ifNull(total_rows, 0) as rows\n"
-        f"from system.tables where database = {quoted(target.mart_database)} and name = {quoted(target.mart_table)}"
+        f"select {build} as build, toUnixTimestamp({built_at}) as built_at\n"
+        f"from system.tables where {table.format(name='name')}"
     )
 
 
 def cleaned_values_statement(target: Target) -> str:
-    """Number of values that the cleaning rules change, over the whole mart."""
+    """Number of values that the cleaning rules change, over all rows of the target."""
     counts = []
     for column in target.exported:
         if column.form is Form.TEXT:
@@ -109,7 +141,7 @@ def cleaned_values_statement(target: Target) -> str:
             counts.append(f"countIf(not isFinite({column.source}))")
         elif column.form is Form.JSON:
             counts.append(f"countIf({_clean_json(_as_json(column))} != {_as_json(column)})")
-    return f"select {' + '.join(counts) or '0'} from {target.mart}"
+    return f"select {' + '.join(counts) or '0'} from {target.relation}"
 
 
 def quoted(text: str) -> str:

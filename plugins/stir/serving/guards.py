@@ -36,14 +36,17 @@ def check(connection: psycopg2.extensions.connection, names: RunNames, manifest_
             )
         refuse_live_drift(cursor, target)
         rows = count(cursor, names.working_table)
+        staged_rows = count(cursor, names.staged_table) if target.keep else rows
         live_rows = count(cursor, target.name)
         nulls = key_nulls(cursor, target, names.working_table)
         duplicates = key_duplicates(cursor, target, names.working_table)
         blockers = blocking_dependents(cursor, target.name)
     problems = []
-    if rows != manifest_rows:
+    if staged_rows != manifest_rows:
+        table = "staged" if target.keep else "working"
         problems.append(
-            f"rows: {rows:,} in the working table, {manifest_rows:,} in the manifest ({rows - manifest_rows:+,})"
+            f"rows: {staged_rows:,} in the {table} table, {manifest_rows:,} in the manifest "
+            f"({staged_rows - manifest_rows:+,})"
         )
     problems += size_problems(target, rows, live_rows)
     if nulls:
@@ -54,7 +57,8 @@ def check(connection: psycopg2.extensions.connection, names: RunNames, manifest_
         )
     problems += [f"dependents: {blocker}" for blocker in blockers]
     refuse(target, problems)
-    return {"rows": rows, "live_rows": live_rows, "share": rows / live_rows if live_rows else None}
+    measured = {"rows": rows, "live_rows": live_rows, "share": rows / live_rows if live_rows else None}
+    return measured | ({"left_out": staged_rows - rows} if target.keep else {})
 
 
 def refuse(target: Target, problems: list[str]) -> None:

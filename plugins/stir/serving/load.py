@@ -6,7 +6,7 @@ transaction.
 
 from __future__ import annotations
 
-from stir.serving.declaration import Column, Form, Target
+from stir.serving.declaration import Column, Form, Origin, Target
 from stir.serving.export import StagingFormat
 from stir.serving.naming import RunNames, advisory_key
 
@@ -51,8 +51,8 @@ def load_statements(names: RunNames, path: str, staging_format: StagingFormat) -
 
 
 def enrichment_statements(names: RunNames) -> str:
-    """Working table = staged rows joined with the base tables. The staged table stays until the clean-up, so a retry
-    works.
+    """Working table = staged rows joined with the base tables, without those that the target does not keep. The
+    staged table stays until the clean-up, so a retry works.
 
     One row per staged row: a base table with several rows of one key contributes its lowest id.
     """
@@ -66,10 +66,11 @@ def enrichment_statements(names: RunNames) -> str:
             f"left join (select {enrichment.key} as key, min(id) as id from {enrichment.table}\n"
             f"    where {enrichment.key} is not null group by {enrichment.key}) as first_{number}\n"
             f"    on first_{number}.key = staged.{enrichment.on} and {enrichment.when}\n"
-            f"left join {enrichment.table} as base_{number} on base_{number}.id = first_{number}.id"
+            f"left join {enrichment.table} on {enrichment.table}.id = first_{number}.id"
         )
-    values = [f"staged.{column.name}" for column in target.exported]
-    values += [_enriched_value(target, column) for column in target.enriched]
+    if target.keep:
+        joins.append(f"where {target.keep}")
+    values = [_enriched_value(target, column) for column in columns]
     return (
         ";\n".join(
             [
@@ -137,9 +138,12 @@ def _create_working(names: RunNames) -> str:
 
 
 def _enriched_value(target: Target, column: Column) -> str:
-    sources = [
-        f"base_{number}.{enrichment.columns[column.name]}"
-        for number, enrichment in enumerate(target.enrichments)
-        if column.name in enrichment.columns
-    ]
+    """What the column ends with: the base tables' value, the mart's, a base table's fallback, the declared absence."""
+    given = [enrichment.values(column.name) for enrichment in target.enrichments]
+    sources = [value for before, _ in given for value in before]
+    if column.origin is Origin.MART:
+        sources.append(f"staged.{column.name}")
+    sources += [value for _, after in given for value in after]
+    if column.absent is not None and len(sources) > 1:
+        sources.append(literal(column.absent) if isinstance(column.absent, str) else str(column.absent))
     return f"coalesce({', '.join(sources)})" if len(sources) > 1 else sources[0]

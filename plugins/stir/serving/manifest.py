@@ -123,20 +123,19 @@ def read_lines(key: str, query: Query) -> tuple[int, int]:
 
 def newest_event(target: Target, built_at: int) -> str:
     """The declaration's query for the newest event time, bounded by the mart's build time."""
-    return target.newest_event.format(built_at=f"toDateTime({built_at}, 'UTC')")
+    return target.newest_event.format(mart=target.mart, built_at=f"toDateTime({built_at}, 'UTC')")
 
 
 def refuse_drift(target: Target, query: Query) -> None:
-    """Compare the mart's columns with the declaration. Raises PublishRefused naming each column that is gone or
-    retyped.
-
-    Columns that read an expression of their own are exempt from the type check only.
+    """Compare the mart's columns, or those of the query over it, with the declaration. Raises PublishRefused naming
+    each column that is gone or retyped.
     """
-    actual = {row[0]: row[1] for row in query(f"describe table {target.mart}")}
+    actual = {row[0]: row[1] for row in query(f"describe table {target.relation}")}
+    declared = {column.mart_column: column.clickhouse for column in target.exported}
     wrong = [
-        f"{column.name} is {actual.get(column.name, 'missing')}, declared {column.clickhouse}"
-        for column in target.exported
-        if not column.expression and actual.get(column.name) != column.clickhouse
+        f"{name} is {actual.get(name, 'missing')}, declared {kind}"
+        for name, kind in declared.items()
+        if actual.get(name) != kind
     ]
     if wrong:
         raise PublishRefused(

@@ -35,6 +35,9 @@ class Publication:
     target: Target
     environment: Environment
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", self.target.in_environment(self.environment.name))
+
     def names(self, ti: Any) -> RunNames:
         return RunNames(self.target, self.environment, ti.dag_id, ti.run_id)
 
@@ -102,7 +105,7 @@ class Publication:
             run_id=names.run_id,
             mart_built_at=ledger.instant(taken.built_at),
             newest_event_at=ledger.instant(taken.newest_event_at),
-            rows=taken.rows,
+            rows=ti.xcom_pull(task_ids=GUARD)["rows"],
             bytes=taken.bytes,
             checksum=taken.checksum,
             object_key=taken.key,

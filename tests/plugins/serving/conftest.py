@@ -118,7 +118,7 @@ class Publishing:
 
     def fill(self, rows: int, *, month: str = MONTH, profile: str = "concat('p', toString(number))") -> None:
         """Replace the mart by `rows` generated rows."""
-        self.clickhouse.execute("create database if not exists dbt")
+        create_log(self.clickhouse)
         self.clickhouse.execute("drop table if exists dbt.mart_leaderboard sync")
         self.clickhouse.execute(mart_ddl(self.target))
         if rows:
@@ -135,6 +135,16 @@ class Publishing:
                 f"insert into dbt.mart_leaderboard ({', '.join(chosen)}) "
                 f"select {', '.join(chosen.values())} from numbers({rows})"
             )
+
+
+def create_log(client: clickhouse_driver.Client) -> None:
+    """The log that says how new the mart's data is. Other tests of the session drop or build database dbt anew."""
+    client.execute("create database if not exists dbt")
+    client.execute(
+        "create table if not exists dbt.stg_beat_profile_log "
+        "(event_timestamp DateTime('UTC'), insert_timestamp DateTime('UTC')) "
+        "engine = MergeTree order by event_timestamp"
+    )
 
 
 def mart_ddl(target: Target) -> str:
@@ -162,12 +172,7 @@ def serving_servers(
     client = clickhouse_driver.Client(
         host=endpoint.host, port=endpoint.native_port, user=endpoint.user, password=endpoint.password
     )
-    client.execute("create database if not exists dbt")
-    client.execute(
-        "create table if not exists dbt.stg_beat_profile_log "
-        "(event_timestamp DateTime('UTC'), insert_timestamp DateTime('UTC')) "
-        "engine = MergeTree order by event_timestamp"
-    )
+    create_log(client)
     sys.path.insert(0, str(ROOT / "dags"))
     import serving as dags
 

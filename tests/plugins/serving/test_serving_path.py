@@ -197,7 +197,8 @@ def test_ledger_tells_what_was_published(publishing):
     publishing.fill(50)
     publishing.clickhouse.execute("truncate table dbt.stg_beat_profile_log")
     publishing.clickhouse.execute(
-        "insert into dbt.stg_beat_profile_log select now() - 3600 - number, now() - 3000 from numbers(5)"
+        "insert into dbt.stg_beat_profile_log (event_timestamp, insert_timestamp) "
+        "select now() - 3600 - number, now() - 3000 from numbers(5)"
     )
     ti = publishing.run()
     publishing.dag.user_defined_macros["publication"].record_seconds(ti, {"export": 1.5})
