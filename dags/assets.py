@@ -130,8 +130,8 @@ with DagDeclaration(
         for once a day until it has a copy, the longest waiting first.""",
         inputs="""`dbt.stg_beat_profile_relationship_log` (a day), `dbt.stg_beat_asset_log` (who has a copy),
         `_e.scrape_request_log_events` (nothing asked for within a day).""",
-        outputs="""One request of flow `asset_upload_flow` per profile at Beat, at most 1000 a run; counts in the log and
-        as XCom.""",
+        outputs="""One request of flow `asset_upload_flow` per profile at Beat, at most 1000 a run; counts in the log
+        and as XCom.""",
         on_failure=ON_FAILURE,
     ),
 ).dag():

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG  # noqa: F401 -- pre-imported by the dag-processor
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG, Param  # noqa: F401 -- pre-imported by the dag-processor
 from stir.dag_declaration import DagDeclaration, Documentation, Kind
 from stir.dbt_manual import FORM, DbtManualOperator
+from stir.serving.naming import ENVIRONMENTS
+from stir.serving.rollback import roll_back_as_asked
+from stir.serving.targets import TARGETS
 
 with DagDeclaration(
     dag_id="dbt_manual",
@@ -47,3 +51,33 @@ with DagDeclaration(
         trigger_rule="none_failed",
     )
     frequent >> others
+
+
+with DagDeclaration(
+    dag_id="rollback_serving_table",
+    kind=Kind.OPERATOR,
+    schedule=None,
+    run_limit=timedelta(minutes=30),
+    tags=("manual", "serving"),
+    runbook="serving-sync",
+    pool="serving_frequent",
+    counted=False,
+    params={
+        "table": Param("leaderboard", type="string", enum=sorted(TARGETS), description="serving table"),
+        "environment": Param("prod", type="string", enum=sorted(ENVIRONMENTS), description="serving database"),
+        "accept_fewer_rows": Param(
+            False, type="boolean", description="also when it has less than the required share of the live table's rows"
+        ),
+    },
+    documentation=Documentation(
+        purpose="""Put the previous generation of a serving table back, in one transaction. Readers see one whole
+        generation or the other. Pause the sync of the table first if its mart is wrong: the next run publishes it
+        again.""",
+        inputs="The table and its previous generation `<table>_old_bkp`.",
+        outputs="""The two have changed places, and `serving_ledger` has a row about it. A second run exchanges them
+        again; clearing or retrying this one does not.""",
+        on_failure="""The live table stays as it was. A refusal says why: there is no previous generation, its columns
+        differ, its key is not unique, or it has too few rows. A reader who holds the table is named.""",
+    ),
+).dag():
+    PythonOperator(task_id="roll_back", python_callable=roll_back_as_asked)

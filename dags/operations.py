@@ -213,9 +213,9 @@ sentiment_report = MessageSource(
     routing_key="sentiment_collection_report_in_q",
     candidates=CANDIDATES / "sync_post_collection_sentiment_report_path.sql",
     id_column="collection_id",
-    further_keys=("comments_until",),
+    further_keys=("news_at",),
     payload={"collectionId": Column("collection_id"), "collectionType": "POST"},
-    order="first_seen_at",
+    order="news_at",
     limit=250,
     cool_down=timedelta(days=15),
 )
@@ -228,9 +228,8 @@ with DagDeclaration(
     tags=("collections", "reports"),
     params=message_params(sentiment_report),
     documentation=Documentation(
-        purpose="""Order sentiment reports for the post collections of chosen partners. A collection is ordered when it
-        has comments of the last two weeks, and again when there are newer ones, once a day at most; the one that waits
-        longest comes first.""",
+        purpose="""Order sentiment reports for the post collections of chosen partners. A collection is ordered when
+        it has comments of the last two weeks, and again when there are newer ones; the longest waiting comes first.""",
         inputs="""Seed `dbt.comment_partners` (empty: nothing to do), `dbt.stg_coffee_post_collection`,
         `dbt.stg_coffee_post_collection_item`, `_e.post_activity_log_events`, and `stir.published_messages`.""",
         outputs="""One persistent message per collection to queue `sentiment_collection_report_in_q`: `collectionId`,

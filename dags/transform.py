@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator  # noqa: F401 -- pre-imported
+from airflow.providers.ssh.operators.ssh import SSHOperator  # noqa: F401 -- pre-imported by the dag-processor
 from airflow.providers.standard.operators.python import ShortCircuitOperator
 from airflow.providers.standard.sensors.python import PythonSensor
 from airflow.sdk import DAG, Param
 from stir.assets import LEADERBOARD, POST_STATISTICS, SCRAPE_REQUESTS
 from stir.dag_declaration import DagDeclaration, Documentation, Kind
 from stir.dbt_run import DbtTierOperator, dbt_run
+from stir.serving.naming import PRODUCTION, STAGING
+from stir.serving.sync_dag import publish
+from stir.serving.targets.collection_post_metrics_summary import COLLECTION_POST_METRICS_SUMMARY
+from stir.serving.targets.social_profile_core_metrics import SOCIAL_PROFILE_CORE_METRICS
 from stir.time_guards import EVENING_PAUSE, AfterRunOf
 
 FREQUENT, LONG = "dbt_frequent", "dbt_long"
+PUBLISHING = "serving_frequent"
 FULL_REFRESH = {"full_refresh": Param(False, type="boolean", description="rebuild incremental models from scratch")}
 ON_FAILURE = """
 The alert and the last lines of the task's log name the models that failed and why; models that depend on them were
 skipped, all others are built. Readers keep the last good version of every table, since dbt swaps a table in only when
 it is complete. If the message says that the warehouse does not answer, look at ClickHouse; the next run heals the
 rest. Otherwise correct the model and clear the task. A run that was killed needs nothing: the next one drops what it
-left behind.
+left behind. Where the run ends by publishing a table (tasks from `freshness` on), that table stays as it was until the
+next run; `docs/runbooks/serving-sync.md` goes through its steps.
 """
 
 
@@ -46,12 +54,14 @@ with tier(
     limit=60,
     pool=FREQUENT,
     purpose="""Build what a profile page shows: accounts, posts, their logs, core metrics and time series. Follower
-    counts and engagement of the last quarter of an hour become visible to every later tier.""",
+    counts and engagement of the last quarter of an hour become visible to every later tier, and the core metrics to
+    the product.""",
     inputs="`beat_replica` (accounts, posts), `_e.profile_log_events`, `_e.post_log_events`, the accounts' country.",
     outputs="""Models tagged `core` in database `dbt`: the staging models of accounts, posts and logs,
-    `mart_profile_core_metrics` with one row per profile, and the rows of `mart_time_series` of accounts with news.""",
-):
-    dbt_run("core", priority_weight=10)
+    `mart_profile_core_metrics` with one row per profile, and the rows of `mart_time_series` of accounts with news.
+    Table `social_profile_core_metrics` of the product's database.""",
+) as dbt_core:
+    dbt_run("core", priority_weight=10) >> publish(dbt_core, SOCIAL_PROFILE_CORE_METRICS, PRODUCTION, pool=PUBLISHING)
 
 
 with tier(
@@ -127,15 +137,18 @@ with tier(
     schedule="*/30 * * * *",
     limit=180,
     pool=FREQUENT,
-    purpose="""Build collections and their posts, from which the scrape requests for collection posts are chosen. It
-    pauses from 19:00 to 22:00 UTC, while dbt_daily works; a run started by hand does not pause.""",
-    inputs="`coffee_replica`, staging models of dbt_core.",
-    outputs="Models tagged `collections` in database `dbt`.",
-):
+    purpose="""Build collections and their posts, from which the scrape requests for collection posts are chosen, and
+    publish the posts' latest numbers. It pauses from 19:00 to 22:00 UTC, while dbt_daily works; a run started by hand
+    does not pause.""",
+    inputs="`coffee_replica`, staging models of dbt_core; accounts, collections and items of the product's database.",
+    outputs="""Models tagged `collections` in database `dbt`. Table `collection_post_metrics_summary` of the product's
+    database.""",
+) as dbt_collections:
     outside_evening_pause = ShortCircuitOperator(
         task_id="outside_evening_pause", python_callable=EVENING_PAUSE.check, pool="default_pool"
     )
-    outside_evening_pause >> dbt_run("collections")
+    publish_summary = publish(dbt_collections, COLLECTION_POST_METRICS_SUMMARY, PRODUCTION, pool=PUBLISHING)
+    outside_evening_pause >> dbt_run("collections") >> publish_summary
 
 
 with tier(
@@ -144,11 +157,13 @@ with tier(
     schedule="*/30 * * * *",
     limit=180,
     pool=FREQUENT,
-    purpose="Build the collections of the staging product, by the same rules as production's.",
-    inputs="`coffee_stage`, staging models of dbt_core.",
-    outputs="Models tagged `staging_collections` in database `dbt`.",
-):
-    dbt_run("staging_collections")
+    purpose="Build the collections of the staging product and publish their posts, by the same rules as production's.",
+    inputs="`coffee_stage`, staging models of dbt_core; accounts, collections and items of the staging database.",
+    outputs="""Models tagged `staging_collections` in database `dbt`. Table `collection_post_metrics_summary` of the
+    staging database.""",
+) as dbt_staging_collections:
+    publish_summary = publish(dbt_staging_collections, COLLECTION_POST_METRICS_SUMMARY, STAGING, pool=PUBLISHING)
+    dbt_run("staging_collections") >> publish_summary
 
 
 with tier(

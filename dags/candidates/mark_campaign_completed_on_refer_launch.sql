@@ -3,7 +3,7 @@
 -- every user without links, and only the first link of a user counted; here empty ones match nobody and each link counts.
 with
     launches as (
-        select cutQueryString(ifNull(dynamic_link, '')) as link, min(event_timestamp) as launched_at
+        select cutQueryString(dynamic_link) as link, min(event_timestamp) as launched_at
         from _e.launch_refer_events
         where event_timestamp >= now('UTC') - interval 1 day and link != ''
         group by link
@@ -14,10 +14,8 @@ with
             cutQueryString(JSONExtractString(entry, 'link')) as link
         from campaign_replica.deliverable_shortlisted_user_link
         array join JSONExtractArrayRaw(ifNull(unique_link_data, '')) as entry
-        where link != ''
     )
 select links.shortlisted_user_id as shortlisted_user_id, min(launches.launched_at) as launched_at
 from links
 inner join launches on launches.link = links.link
-where links.shortlisted_user_id is not null
 group by shortlisted_user_id

@@ -7,8 +7,8 @@ where
     level = 'FINAL_POST'
     and platform_id in (1, 2)
     and campaign_profile_id in (
-        select assumeNotNull(campaign_profile_id)
+        select campaign_profile_id
         from identity_replica.social_account
-        where campaign_profile_id is not null and ifNull(final_post_link_submitted_once, 0) = 0
+        where ifNull(final_post_link_submitted_once, 0) = 0
     )
 group by campaign_profile_id

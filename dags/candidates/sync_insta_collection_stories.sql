@@ -80,4 +80,4 @@ select
 from added_stories
 left join profiles on profiles.handle = added_stories.handle
 left join rates on rates.profile_id = profiles.profile_id
-where added_stories.handle != '' and added_stories.story_id not in (select shortcode from measured_stories)
+where added_stories.story_id not in (select shortcode from measured_stories)

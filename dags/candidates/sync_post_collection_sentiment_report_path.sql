@@ -1,5 +1,5 @@
--- Post collections of chosen partners that got comments lately. Columns: collection_id, comments_until (day on which
--- the newest comment was first seen), first_seen_at (its moment).
+-- Post collections of chosen partners that got comments lately. Columns: collection_id, news_at (when a comment was last
+-- seen for the first time).
 -- A comment counts when it was written within two weeks. Each is seen again and again, so the first sight of each tells
 -- whether there is anything new; the reference asked for every collection eight times a day. Likes say nothing about
 -- the mood. Partners come from a list instead of one number in the query.
@@ -27,8 +27,7 @@ with
     )
 select
     collection_posts.post_collection_id as collection_id,
-    max(comments.seen_at) as first_seen_at,
-    toDate(first_seen_at, 'UTC') as comments_until
+    max(comments.seen_at) as news_at
 from collection_posts
 inner join comments on comments.platform = collection_posts.platform and comments.shortcode = collection_posts.shortcode
 group by collection_id

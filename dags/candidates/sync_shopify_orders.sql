@@ -9,7 +9,7 @@ with
     stores as (
         select distinct ifNull(handle, '') as store
         from dbt.stg_beat_credential
-        where source = 'shopify' and enabled = 1 and store != ''
+        where source = 'shopify' and enabled = 1
     ),
     runs as (
         -- The requests of one run share the beginning of their period.

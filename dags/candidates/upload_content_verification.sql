@@ -6,11 +6,11 @@
 with
     submitters as (
         select
-            assumeNotNull(profiles.id) as campaign_profile_id,
+            profiles.id as campaign_profile_id,
             ifNull(accounts.ig_id, '') as profile_id
         from dbt.stg_coffee_campaign_profiles as profiles
         inner join dbt.stg_coffee_view_instagram_account_lite as accounts on accounts.id = profiles.platform_account_id
-        where profiles.id is not null and profiles.platform = 'INSTAGRAM' and profile_id != ''
+        where profiles.platform = 'INSTAGRAM' and profile_id != ''
     ),
     verifiable_briefs as (
         select id

@@ -24,7 +24,7 @@ with
     owners as (
         select
             ifNull(shortcode, '') as shortcode,
-            argMax((ifNull(profile_id, ''), ifNull(handle, '')), (ifNull(updated_at, toDateTime64(0, 6)), id)) as owner
+            argMax((ifNull(profile_id, ''), ifNull(handle, '')), (updated_at, id)) as owner
         from dbt.stg_beat_instagram_post
         where
             shortcode in (select shortcode from submissions where shortcode != '')
@@ -34,12 +34,12 @@ with
     ),
     submitters as (
         select
-            assumeNotNull(profiles.id) as campaign_profile_id,
+            profiles.id as campaign_profile_id,
             ifNull(accounts.ig_id, '') as ig_id,
             ifNull(accounts.handle, '') as handle
         from dbt.stg_coffee_campaign_profiles as profiles
         inner join dbt.stg_coffee_view_instagram_account_lite as accounts on accounts.id = profiles.platform_account_id
-        where profiles.id is not null and profiles.platform = 'INSTAGRAM' and ig_id != '' and handle != ''
+        where profiles.platform = 'INSTAGRAM' and ig_id != '' and handle != ''
     )
 select
     submissions.id as submission_id,

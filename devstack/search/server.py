@@ -5,42 +5,50 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import uvicorn
+from fastapi import FastAPI
 
 from devstack.search.application import Fault, create_application
 from devstack.search.index import Engine
 from devstack.settings import HOST
 
 
+@dataclass
 class SearchEngine:
-    """`with SearchEngine() as search:` listens on a free port of 127.0.0.1; `search.url` is its address."""
+    """A running engine: its address, its content, and the faults that its next pages will have."""
 
-    def __init__(self, *, login: str = "", password: str = "") -> None:
-        self.engine = Engine()
-        self.faults: list[Fault] = []
-        application = create_application(self.engine, login=login, password=password, faults=self.faults)
-        self._socket = socket.create_server((HOST, 0))
-        self._server = uvicorn.Server(uvicorn.Config(application, log_level="warning", access_log=False))
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
+    url: str = ""
+    engine: Engine = field(default_factory=Engine)
+    faults: list[Fault] = field(default_factory=list)
 
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self._socket.getsockname()[1]}"
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                raise RuntimeError("the search engine ended while it started")
+@contextmanager
+def search_engine(*, login: str = "", password: str = "") -> Iterator[SearchEngine]:
+    """An empty engine on a free port of 127.0.0.1."""
+    search = SearchEngine()
+    application = create_application(search.engine, login=login, password=password, faults=search.faults)
+    with serving(application) as search.url:
+        yield search
+
+
+@contextmanager
+def serving(application: FastAPI) -> Iterator[str]:
+    """Serve an application from a thread, on a free port of 127.0.0.1; its address."""
+    listener = socket.create_server((HOST, 0))
+    server = uvicorn.Server(uvicorn.Config(application, log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError(f"{application.title} ended while it started")
             time.sleep(0.01)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=10)
-        self._socket.close()
+        yield f"http://{HOST}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listener.close()

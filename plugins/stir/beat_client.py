@@ -192,8 +192,8 @@ class BeatClient:
         """
         path = f"/scrape_request_log/flow/update/{scrape_id}"
         reply = self._repeatedly(lambda: self._send("POST", path, content=orjson.dumps(dict(body))))
-        if reply.status_code >= 400:
-            raise RefusedError(f"HTTP {reply.status_code}: {_excerpt(reply)}")
+        if reply.content.strip() != b"null":
+            envelope(reply)
 
     def create_all(self, requests: Iterable[ScrapeRequest], *, may_stop: Callable[[Outcome], bool]) -> Outcome:
         """Create many requests, `parallel` at a time, in order of arrival.

@@ -2,7 +2,7 @@
 
 Users come page by page from a candidate query, which also brings the cards of their offers. Who got an event is
 recorded in ClickHouse table `stir.sent_crm_events` (created here if missing) after each page, so a run that was cut
-short goes on with whoever is left when it is started again. Ids of users stand in that table and nowhere in the log.
+short goes on with whoever is left when it is started again. The ids of users stand in that table and in no log.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class CrmEventSource:
 
     `candidates` is a query file for one page of users: with the parameters `%(after)s` and `%(page_size)s` it returns,
     by `cp_id`, one row per user and offer: cp_id, account_id, webengage_user_id, kind, known (1: can be offered), and
-    the columns of `kinds`. A user who is known to the CRM and to whom anything can be offered gets an event, unless this
-    source sent one within `cool_down`. `limit` counts the events of a run.
+    the columns of `kinds`. A user who is known to the CRM and to whom anything can be offered gets an event, unless
+    this source sent one within `cool_down`. `limit` counts the events of a run.
     """
 
     name: str
@@ -135,13 +135,17 @@ class CrmEventSource:
             "eventData": data,
         }
 
-    def cooling_down_sql(self) -> str:
-        """Those of the parameter `%(users)s` who got an event lately; one column `user_id`."""
-        return (
+    def told_lately(self) -> set[str]:
+        """Users who got an event of this source within the cool-down; all of them, as parameters would be logged."""
+        from stir import warehouse
+
+        rows = warehouse.rows(
             f"select distinct user_id from {SENT_EVENTS}\n"  # noqa: S608
-            f"where source = {literal(self.name)} and user_id in %(users)s\n"
-            f"    and sent_at >= now('UTC') - interval {int(self.cool_down.total_seconds())} second"
+            f"where source = {literal(self.name)} "
+            f"and sent_at >= now('UTC') - interval {int(self.cool_down.total_seconds())} second",
+            what=SENT_EVENTS,
         )
+        return {row["user_id"] for row in rows}
 
 
 @dataclass(frozen=True)
@@ -245,23 +249,23 @@ def run(source: CrmEventSource, params: Mapping[str, Any], run_id: str, **_: Any
 
 def due_users(source: CrmEventSource, totals: Totals, limit: int) -> Iterator[list[User]]:
     """Page by page the users who are to get an event, `limit` users at most; counts them and everybody else."""
-    from stir import warehouse
-
+    told = source.told_lately()
     for page in source.pages():
-        known = [user for user in page if user.account_id and user.user_id]
-        offered = [user for user in known if user.offers]
-        by_id = {user.user_id: user for user in reversed(offered)}  # of several profiles of a user the first
-        told: set[str] = set()
-        if by_id:
-            rows = warehouse.rows(source.cooling_down_sql(), {"users": list(by_id)}, what=SENT_EVENTS)
-            told = {row["user_id"] for row in rows}
-        fresh = [user for user in offered if user is by_id[user.user_id] and user.user_id not in told]
-        due = fresh[: limit - totals.due]
-        totals.users += len(page)
-        totals.unknown += len(page) - len(known)
-        totals.without_offer += len(known) - len(offered)
-        totals.told_before += len(offered) - len(fresh)
-        totals.due += len(due)
+        due = []
+        for user in page:
+            totals.users += 1
+            if not (user.account_id and user.user_id):
+                totals.unknown += 1
+            elif not user.offers:
+                totals.without_offer += 1
+            elif user.user_id in told:  # in an earlier run, or under another profile in this one
+                totals.told_before += 1
+            else:
+                told.add(user.user_id)
+                due.append(user)
+                totals.due += 1
+                if totals.due >= limit:
+                    break
         yield due
         if totals.due >= limit:
             return

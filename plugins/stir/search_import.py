@@ -178,7 +178,17 @@ def run(search: SearchImport, params: Mapping[str, Any], dag_run: Any, **_: Any)
             )
         return page
     finally:
+        drop_loading_table(search)
+
+
+def drop_loading_table(search: SearchImport) -> None:
+    """Clean up. A failure here says nothing about the load and hides no other error: the next run begins with it."""
+    from stir import warehouse
+
+    try:
         warehouse.command(f"drop table if exists {search.loading_table} sync", what=search.loading_table)
+    except warehouse.WarehouseError as error:
+        log.warning("left behind, the next run drops it: %s", error)
 
 
 def day_of(wanted: str | None, run_after: datetime) -> date:

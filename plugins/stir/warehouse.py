@@ -47,7 +47,7 @@ def command(sql: str, *, what: str) -> None:
 def insert(sql: str, values: Sequence[tuple[Any, ...]], *, what: str) -> None:
     """Insert rows with an `INSERT INTO ... VALUES` head. No rows is no call. Raises WarehouseError."""
     if values:
-        _execute(sql, list(values), what=what)
+        _execute(sql, (row for row in values), what=what)  # a list's first rows would stand in the log
 
 
 def literal(value: str) -> str:

@@ -19,7 +19,7 @@ from event_sinker.events import EVENT_TYPES
 from schema import clickhouse_sources
 
 PROJECT = Path(__file__).parents[2] / "gcc_social"
-TABLE = re.compile(r"\bfrom\s+([a-z_]+\.[a-z_0-9]+)")
+TABLE = re.compile(r"\b(?:from|join)\s+([a-z_]+\.[a-z_0-9]+)")
 NULLABLE = re.compile(r"^Nullable\((.*)\)$")
 
 

@@ -542,15 +542,15 @@ def test_both_lists_of_story_profiles_count(world: World) -> None:
 
 def test_followers_are_collected_of_listed_creators_until_there_are_more_than_500(world: World) -> None:
     world.insert("dbt.follower_sample_handles", *({"handle": handle} for handle in ("ann", "ben", "cem", "dia")))
-    others = ("eve", "fay", "gus", "not_an_account")
+    others = ("eve", "fay", "gus", "hal", "not_an_account")
     world.insert("ds.creator_handles_fake_follower_poc", *({"handle": handle} for handle in others))
-    followers = {"ann": 1000, "ben": 0, "cem": None, "dia": 5, "eve": 5, "fay": 5, "gus": 5, "unlisted": 1000}
+    followers = {"ann": 1000, "ben": 0, "cem": None, "dia": 5, "eve": 5, "fay": 5, "gus": 5, "hal": 5, "unlisted": 1000}
     world.insert(
         ACCOUNTS,
         *({"ig_id": f"id_{handle}", "handle": handle, "followers": count} for handle, count in followers.items()),
     )
     stored = ({"target_profile_id": f"id_{handle}", "followers_in_db": count} for handle, count in
-              {"ann": 500, "dia": 501, "eve": 3}.items())  # fmt: skip
+              {"ann": 500, "dia": 501, "eve": 3, "hal": 3}.items())  # fmt: skip
     world.insert("dbt.mart_instagram_profiles_followers_count", *stored)
 
     def follows(target: str, count: int, when: datetime = NOW, kind: str = "FOLLOWS") -> list[Params]:
@@ -563,8 +563,9 @@ def test_followers_are_collected_of_listed_creators_until_there_are_more_than_50
     nameless = [{**row, "source_dimensions": "{}"} for row in follows("gus", 1)]
     world.insert(
         "_e.profile_relationship_log_events",
-        *follows("fay", 501), *follows("gus", 500), *follows("gus", 500), *nameless,
+        *follows("fay", 501), *follows("hal", 501), *follows("gus", 500), *follows("gus", 500), *nameless,
         *follows("eve", 501, ago(days=2)), *follows("eve", 501, kind="BLOCKS"),
+        *({**row, "platform": "OTHER"} for row in follows("eve", 501)),
     )  # fmt: skip
     assert world.chosen("sync_insta_profile_followers") == ["id_eve", "id_ann", "id_gus"]
     assert world.chosen("sync_insta_profile_followers", limit=1) == ["id_eve"]

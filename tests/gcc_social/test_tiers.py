@@ -35,19 +35,20 @@ def built_tiers(small_world: Warehouse) -> Warehouse:
 def test_every_tier_builds_and_again_to_the_same_rows(
     built_tiers: Warehouse, models: Callable[..., list[dict]]
 ) -> None:
-    """The second round has incremental models, rebuilt tables, and the same clock: nothing may differ."""
+    """On a new warehouse no tier fails for want of a slower one. The second round, with all tests, reads what slower
+    tiers have written meanwhile; the third has the same inputs and the same clock: nothing may differ."""
     for tier in TIERS:
-        if models(tier):
-            built_tiers.dbt("build", "--selector", tier)  # with unit tests: they must run where no table exists yet
+        built_tiers.dbt("run", "--selector", tier)
+    for tier in TIERS:
+        built_tiers.dbt("build", "--selector", tier)
     tables = [model["name"] for model in models() if model["config"]["materialized"] in ("table", "incremental")]
     tables = [name for name in tables if built_tiers.rows(f"exists table dbt.{name}") == [(1,)]]
-    assert len(tables) > 25
+    assert len(tables) > 110
     before = built_tiers.checksums(tables)
     assert before["stg_beat_profile_log"][0] > 1000
     assert before["mart_leaderboard"][0] > 100
     for tier in TIERS:
-        if models(tier):
-            built_tiers.dbt("run", "--selector", tier)
+        built_tiers.dbt("run", "--selector", tier)
     after = built_tiers.checksums(tables)
     assert {name for name in tables if before[name] != after[name]} == set()
 

@@ -155,11 +155,3 @@ def test_a_broker_that_is_away_is_one_clear_error(
     monkeypatch.setattr("stir.rabbitmq_publisher.CONNECT_TRIES", 2)
     with pytest.raises(PublishError, match=r"RabbitMQ at 127.0.0.1:9 .* cannot be used"):
         send()
-
-
-def test_an_object_payload_holds_the_declared_columns(tmp_path: Path) -> None:
-    source = MessageSource(**{**SOURCE.__dict__, "payload_columns": ("collectionId", "collectionType")})
-    row = {"id": 4, "collectionId": "abc", "collectionType": "POST", "other": 1}
-    assert source.body(row) == b'{"collectionId":"abc","collectionType":"POST"}'
-    with pytest.raises(ValueError, match="returns no column 'collectionType'"):
-        source.body({"id": 4, "collectionId": "abc"})

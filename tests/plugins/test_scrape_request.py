@@ -279,10 +279,13 @@ def sent(source: ScrapeSource, limit: int = 10) -> list[tuple[str, dict[str, Any
 
 def test_sources_that_share_a_query_choose_by_their_condition(world: World, tmp_path: Path) -> None:
     sql = "select toString(number) as code, number < 2 or null as is_small from numbers(4)"
-    small = variant(tmp_path / "shared.sql", sql, condition="is_small or false")
-    large = variant(tmp_path / "shared.sql", sql, condition="is_small is null or code = '3'")
+    hour = timedelta(hours=1)
+    small = variant(tmp_path / "shared.sql", sql, condition="is_small", order="code")
+    others = variant(tmp_path / "shared.sql", sql, condition="code = '2' or code = '3'", order="code", cool_down=hour)
     assert [entity for entity, _ in sent(small)] == ["0", "1"]
-    assert [entity for entity, _ in sent(large)] == ["2", "3"]
+    assert [entity for entity, _ in sent(others)] == ["2", "3"]
+    world.asked_with({"code": "2"}, hours=0.5)
+    assert [entity for entity, _ in sent(others)] == ["3"]
 
 
 def test_what_is_unknown_is_left_out_of_the_params(world: World, tmp_path: Path) -> None:
@@ -302,6 +305,7 @@ def test_several_keys_together_name_an_entity(world: World, tmp_path: Path) -> N
     )  # fmt: skip
     expected = [("a", ""), ("a", "hi"), ("b", "hi")]
     assert sent(source) == [(f"{a}|{b}", {"data": {"category": a, "language": b}}) for a, b in expected]
+    assert sent(ScrapeSource(**{**source.__dict__, "cool_down": None, "failure_rule": None})) == sent(source)
     world.asked_with({"data": {"category": "a", "language": "hi"}}, hours=0.5)
     assert [entity for entity, _ in sent(source)] == ["a|", "b|hi"]
     params = json.dumps({"data": {"category": "b", "language": "hi"}})
@@ -377,6 +381,8 @@ def test_requests_of_flows_that_do_the_same_work_count(world: World, tmp_path: P
     )  # fmt: skip
     world.asked_with({"code": "a"}, hours=0.5, flow="larger_flow")
     world.asked_with({"code": "b"}, hours=0.5, flow="other_flow")
+    row = ("e", world.number(), "YOUTUBE", FLOW, '{"code": "c"}', "PENDING", NOW)
+    world.client.execute("insert into _e.scrape_request_log_events values", [row])
     assert [entity for entity, _ in sent(source)] == ["b", "c"]
 
 

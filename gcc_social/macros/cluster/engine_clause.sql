@@ -1,7 +1,5 @@
 {#- Overrides the adapter's macro: the one place in which the engine of a model or seed is written out. -#}
-{% macro engine_clause() %}
-  engine = {{ replicated(config.get("engine", default="MergeTree()")) }}
-{%- endmacro %}
+{% macro engine_clause() %} engine = {{ replicated(config.get("engine", default="MergeTree()")) }} {%- endmacro %}
 
 
 {% macro replicated(engine) -%}

@@ -40,11 +40,11 @@ with
 
     links as (select * from {{ ref("mart_linked_socials") }}),
 
-    summaries as (select * from {{ ref("mart_instagram_account_summary") }}),
+    summaries as (select * from {{ once_built(ref("mart_instagram_account_summary")) }}),
 
     posts as (select * from {{ merged(ref("stg_beat_instagram_post")) }}),
 
-    weeks as (select * from {{ ref("mart_insta_account_weekly") }}),
+    weeks as (select * from {{ once_built(ref("mart_insta_account_weekly")) }}),
 
     every_audience as (select * from {{ ref("mart_audience_info") }}),
 
@@ -52,9 +52,9 @@ with
 
     guesses as (select * from {{ ref("mart_instagram_gpt_basic_data") }}),
 
-    caption_languages as (select * from {{ ref("mart_insta_predicted_lang") }}),
+    caption_languages as (select * from {{ once_built(ref("mart_insta_predicted_lang")) }}),
 
-    post_locations as (select * from {{ ref("mart_post_location") }}),
+    post_locations as (select * from {{ once_built(ref("mart_post_location")) }}),
 
     assets as (select * from {{ merged(ref("stg_beat_asset_log")) }}),
 

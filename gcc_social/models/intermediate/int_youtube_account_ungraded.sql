@@ -40,7 +40,7 @@ with
 
     collection_posts as (select * from {{ ref("mart_collection_post") }}),
 
-    growth as (select * from {{ ref("mart_yt_growth") }}),
+    growth as (select * from {{ once_built(ref("mart_yt_growth")) }}),
 
     manual_tags as (select * from {{ ref("mart_manual_data_yt") }}),
 

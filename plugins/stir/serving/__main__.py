@@ -122,8 +122,10 @@ def roll_back(target: Target, environment: Environment, accept_fewer_rows: bool,
 
 def verify(target: Target, environment: Environment, sample: int) -> int:
     """Print how the live table compares with the mart as it is now."""
+    publication = Publication(target, environment)
+    target = publication.target
     with closing(connect(environment, "verify")) as connection:
-        found = compare(target, Publication(target, environment).clickhouse_query, connection, sample)
+        found = compare(target, publication.clickhouse_query, connection, sample)
     for difference in found.differences[:50]:
         print(difference)
     if found.differences:
@@ -132,10 +134,8 @@ def verify(target: Target, environment: Environment, sample: int) -> int:
             "`history` says it was published, that is expected until the next sync."
         )
         return 3
-    print(
-        f"{target.name} ({environment.name}): {found.rows:,} rows agree with {target.mart} in every sum, "
-        f"{found.sampled} rows value by value"
-    )
+    agree = f"of {target.mart}'s" if target.keep else f"agree with {target.mart} in every sum"
+    print(f"{target.name} ({environment.name}): {found.rows:,} rows {agree}, {found.sampled} rows value by value")
     return 0
 
 

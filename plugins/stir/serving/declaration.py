@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 LONGEST_IDENTIFIER = 63
 """Bytes that PostgreSQL keeps of a name; it cuts longer ones silently, so that two of them may collide."""
@@ -102,6 +103,16 @@ class Column:
         if self.default:
             parts.append(f"default {self.default}")
         return " ".join(parts)
+
+
+SERIAL_ID = Column("id", "bigserial", required=True, origin=Origin.DEFAULT)
+ENABLED = Column("enabled", "boolean", required=True, default="true", origin=Origin.DEFAULT)
+"""The product switches single rows off until the next generation."""
+
+
+def enriched(name: str, postgres: str, **more: Any) -> Column:
+    """A column that only enrichments fill."""
+    return Column(name, postgres, origin=Origin.ENRICHMENT, **more)
 
 
 @dataclass(frozen=True)

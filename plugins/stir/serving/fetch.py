@@ -77,3 +77,32 @@ while IFS= read -r key; do
   esac
 done
 """
+
+
+def sweep_command(
+    targets: list[Target], environment: Environment, *, bucket: str, prefix: str, folder: str, older_than_minutes: int
+) -> str:
+    """Command that removes files and objects of all targets that are older than the limit, and reports the disk.
+
+    Only names of these targets and this environment are touched, as in `clean_up_command`.
+    """
+    names = " -o ".join(f"-name {shlex.quote(file_prefix(target, environment) + '*')}" for target in targets)
+    folders = "|".join(shlex.quote(object_folder(prefix, target, environment)) + "*" for target in targets)
+    root = f"{prefix.strip('/')}/{environment.name}/"
+    return f"""set -eu
+folder={shlex.quote(folder)}
+bucket={shlex.quote(bucket)}
+if [ -d "$folder" ]; then
+  find "$folder" -maxdepth 1 -type f -mmin +{int(older_than_minutes)} \\( {names} \\) -print -delete
+  df -h "$folder"
+  du -sh "$folder"
+fi
+limit=$(date -u -d '-{int(older_than_minutes)} minutes' +%Y-%m-%dT%H:%M:%S)
+timeout -k 10 120 aws s3api list-objects-v2 --bucket "$bucket" --prefix {shlex.quote(root)} --output text \\
+  --query "Contents[?LastModified < '$limit'].[Key]" |
+while IFS= read -r key; do
+  case "$key" in
+    {folders}) timeout -k 10 60 aws s3 rm --only-show-errors "s3://$bucket/$key"; echo "removed $key" ;;
+  esac
+done
+"""

@@ -91,6 +91,11 @@ def published_by(cursor: psycopg2.extensions.cursor, target: str, dag_id: str, r
     return _one(cursor, "target = %s and dag_id = %s and run_id = %s and action = 'publish'", (target, dag_id, run_id))
 
 
+def rolled_back_by(cursor: psycopg2.extensions.cursor, target: str, dag_id: str, run_id: str) -> LedgerEntry | None:
+    """The generation that one run put back, if it did."""
+    return _one(cursor, "target = %s and dag_id = %s and run_id = %s and action = 'rollback'", (target, dag_id, run_id))
+
+
 def of_table(cursor: psycopg2.extensions.cursor, target: str, table_oid: int | None) -> LedgerEntry | None:
     """The newest entry about one generation, known by its table's oid."""
     return _one(cursor, "target = %s and table_oid = %s", (target, table_oid))

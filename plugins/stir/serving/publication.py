@@ -10,10 +10,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stir.serving import export, fetch, guards, indexes, ledger, leftovers, load, manifest, swap
+from stir.serving import export, fetch, freshness, guards, indexes, ledger, leftovers, load, manifest, swap
 from stir.serving.database import connect
 from stir.serving.declaration import Target
 from stir.serving.export import StagingFormat
+from stir.serving.freshness import Freshness
 from stir.serving.ledger import LedgerEntry
 from stir.serving.manifest import Manifest
 from stir.serving.naming import Environment, RunNames
@@ -83,6 +84,11 @@ class Publication:
         )
 
     # Python steps
+
+    def freshness(self, *, by_hand: bool) -> Freshness:
+        """Whether the mart is worth publishing now."""
+        with closing(self.connect("freshness")) as connection:
+            return freshness.look(self.target, self.clickhouse_query, connection, by_hand=by_hand)
 
     def take_manifest(self, ti: Any) -> dict[str, Any]:
         """Read the exported object back. Returns the manifest for the tasks that follow."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from stir.serving import guards, swap
 from stir.serving.catalog import blocking_dependents, column_types, relation_exists
+from stir.serving.database import connect
 from stir.serving.manifest import PublishRefused
-from stir.serving.naming import RunNames
+from stir.serving.naming import ENVIRONMENTS, RunNames
 from stir.serving.swap import SwapOutcome
+from stir.serving.targets import TARGETS
 
 if TYPE_CHECKING:
     import psycopg2.extensions
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 def roll_back(
     connection: psycopg2.extensions.connection, names: RunNames, *, patience: float, accept_fewer_rows: bool = False
 ) -> SwapOutcome:
-    """Exchange the live table and its backup in one transaction; doing it twice ends where it began.
+    """Exchange the live table and its backup in one transaction; a second run of it ends where the first began.
 
     Raises PublishRefused when there is no backup, its columns are not the live table's, its key is not unique and not
     null, something on the live table would be left behind, or it has too few rows (`accept_fewer_rows` skips the share
@@ -43,3 +46,25 @@ def roll_back(
         return rows
 
     return swap.roll_back(connection, names, check, patience=patience)
+
+
+def roll_back_as_asked(params: dict[str, Any], dag_run: Any, **_: Any) -> dict[str, Any]:
+    """Task of the DAG that a person starts: `params` is its form. Returns what happened.
+
+    Raises AirflowFailException with the guards' reasons when the rollback is refused: another try would not help.
+    """
+    from airflow.sdk.exceptions import AirflowFailException
+
+    target, environment = TARGETS[params["table"]], ENVIRONMENTS[params["environment"]]
+    names = RunNames(target, environment, dag_run.dag_id, dag_run.run_id)
+    try:
+        with closing(connect(environment, f"{target.name}:rollback")) as connection:
+            outcome = roll_back(
+                connection,
+                names,
+                patience=target.limits.swap,
+                accept_fewer_rows=bool(params["accept_fewer_rows"]),
+            )
+    except PublishRefused as refusal:
+        raise AirflowFailException(str(refusal)) from refusal
+    return {"table": target.name, "environment": environment.name, "locked_ms": round(outcome.locked_ms, 1)}

@@ -20,7 +20,11 @@ STAGING_FORMAT = PlatformVariable(
     "serving_staging_format", StagingFormat.TAB_SEPARATED.value, "format of exports: TabSeparated or JSONEachRow"
 )
 
-SERVING_VARIABLES = (BUCKET, PREFIX, FETCH_DIRECTORY, STAGING_FORMAT)
+BACKUP_DAYS = PlatformVariable(
+    "serving_backup_days", "14", "days after which the replaced generation of a serving table is dropped"
+)
+
+SERVING_VARIABLES = (BUCKET, PREFIX, FETCH_DIRECTORY, STAGING_FORMAT, BACKUP_DAYS)
 
 
 @dataclass(frozen=True)

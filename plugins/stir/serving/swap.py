@@ -96,7 +96,7 @@ def roll_back(
     *,
     patience: float,
 ) -> SwapOutcome:
-    """Put the backup back in the live table's place; the live one becomes the backup.
+    """Put the backup back in the live table's place; the live one becomes the backup. A run does so once.
 
     `check` runs the guards on the backup inside the transaction and returns its rows.
     """
@@ -104,6 +104,8 @@ def roll_back(
 
     def attempt(cursor: psycopg2.extensions.cursor) -> float | None:
         cursor.execute(one_writer(target))
+        if ledger.rolled_back_by(cursor, target.name, names.dag_id, names.run_id):
+            return None  # a retry must not exchange the two again
         rows = check(cursor)
         live, backup = relation_oid(cursor, target.name), relation_oid(cursor, target.backup)
         known = ledger.of_table(cursor, target.name, backup)

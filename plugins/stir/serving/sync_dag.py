@@ -8,7 +8,7 @@ from typing import Any
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.ssh.operators.ssh import SSHOperator
 from airflow.providers.standard.operators.python import PythonOperator
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseSensorOperator, TaskGroup
 from airflow_clickhouse_plugin.operators.clickhouse import ClickHouseOperator
 
 from stir.dag_declaration import DagDeclaration
@@ -16,36 +16,58 @@ from stir.serving.declaration import Target
 from stir.serving.export import EXPORT_SETTINGS
 from stir.serving.naming import Environment
 from stir.serving.publication import EXPORT, GUARD, MANIFEST, Publication
+from stir.time_guards import is_manual
 
 KILL_AFTER = timedelta(seconds=60)
 """A step limits itself (statement_timeout, `timeout`, max_execution_time); Airflow's limit comes this much later."""
 
 
 def serving_dag(declaration: DagDeclaration, target: Target, environment: Environment) -> DAG:
-    """The DAG that publishes `target` in `environment`.
+    """The DAG that publishes `target` in `environment` and does nothing else.
 
     Raises ValueError when a run may outlive the age at which what it leaves behind is cleaned away.
     """
-    if declaration.limit.total_seconds() >= target.limits.abandoned:
-        raise ValueError(
-            f"DAG {declaration.dag_id}: run limit {declaration.limit} must be below the {target.limits.abandoned} s "
-            f"after which {target.name} takes working tables and files for abandoned"
-        )
-    publication = Publication(target, environment)
     dag = declaration.dag()
-    dag.user_defined_macros = {**(dag.user_defined_macros or {}), "publication": publication}
     with dag:
-        publish_tasks(publication)
+        _publish_tasks(dag, Publication(target, environment))
     return dag
 
 
-def publish_tasks(publication: Publication) -> None:
-    """Declare the steps in the DAG at hand: export to vacuum in a line, then ledger and clean-up.
+def publish(dag: DAG, target: Target, environment: Environment, *, pool: str) -> TaskGroup:
+    """The same steps as a group within a DAG that builds the mart itself. One DAG publishes one target.
+
+    Raises ValueError when a run may outlive the age at which what it leaves behind is cleaned away.
+    """
+    with TaskGroup(
+        f"publish_{target.name}", prefix_group_id=False, default_args={"pool": pool}, dag=dag
+    ) as group:  # without a prefix: the steps have the same names in every DAG
+        _publish_tasks(dag, Publication(target, environment))
+    return group
+
+
+def _publish_tasks(dag: DAG, publication: Publication) -> None:
+    """Declare the steps in the DAG at hand: freshness to vacuum in a line, then ledger and clean-up.
 
     The clean-up tasks are teardowns: they run whatever happened, and do not turn a failed run into a successful one.
     """
     target, environment = publication.target, publication.environment
     limits = target.limits
+    if dag.dagrun_timeout is None or dag.dagrun_timeout.total_seconds() >= limits.abandoned:
+        raise ValueError(
+            f"DAG {dag.dag_id}: run limit {dag.dagrun_timeout} must be below the {limits.abandoned} s after which "
+            f"{target.name} takes working tables and files for abandoned"
+        )
+    dag.user_defined_macros = {**(dag.user_defined_macros or {}), "publication": publication}
+    freshness = FreshMart(
+        publication=publication,
+        task_id="freshness",
+        doc_md="Waits until the mart was rebuilt since the live generation and nobody rebuilds it; else skips the run.",
+        mode="reschedule",
+        poke_interval=30,
+        timeout=limits.freshness,
+        execution_timeout=timedelta(minutes=5),
+        pool="default_pool",
+    )
     export = ClickHouseOperator(
         task_id=EXPORT,
         doc_md="Writes the mart to one S3 object, keyed by run and try. Never overwrites.",
@@ -121,7 +143,7 @@ def publish_tasks(publication: Publication) -> None:
         python_callable=publication.drop_leftovers,
         execution_timeout=timedelta(minutes=5),
     ).as_teardown()
-    export >> manifest >> fetch >> load >> enrich >> guard >> index >> swap >> vacuum >> ledger
+    freshness >> export >> manifest >> fetch >> load >> enrich >> guard >> index >> swap >> vacuum >> ledger
     ledger >> [clean_host, clean_database]
 
 
@@ -138,6 +160,36 @@ def _postgres(environment: Environment, task_id: str, method: str, seconds: int,
         execution_timeout=timedelta(seconds=seconds) + KILL_AFTER,
         do_xcom_push=False,
     )
+
+
+class FreshMart(BaseSensorOperator):
+    """Waits for a mart that is worth publishing; skips the run with the reason when it waited long enough."""
+
+    def __init__(self, *, publication: Publication, **sensor: Any) -> None:
+        super().__init__(**sensor)
+        self.publication = publication
+        self.reason = ""
+
+    def poke(self, context: Any) -> bool:
+        from airflow.sdk.exceptions import AirflowFailException
+
+        from stir.serving.manifest import PublishRefused
+
+        try:
+            found = self.publication.freshness(by_hand=is_manual(context))
+        except PublishRefused as refusal:
+            raise AirflowFailException(str(refusal)) from refusal
+        self.reason = found.reason
+        self.log.info("%s", found.reason)
+        return found.ready
+
+    def execute(self, context: Any) -> Any:
+        from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as waited:
+            raise AirflowSkipException(f"nothing is published: {self.reason}. Waited {self.timeout:.0f} s") from waited
 
 
 class Refusing:

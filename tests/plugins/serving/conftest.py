@@ -12,7 +12,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import clickhouse_driver
 import pytest
 from stir.serving.declaration import Target
-from stir.serving.naming import PRODUCTION, RunNames
+from stir.serving.naming import RunNames
 from stir.serving.targets.leaderboard import LEADERBOARD
 
 from devstack.environment import environment
@@ -78,7 +78,7 @@ class Publishing:
         return Instance(ti.dag_id, ti.run_id, ti.try_number + 1)
 
     def names(self, ti: Instance) -> RunNames:
-        return RunNames(self.target, PRODUCTION, ti.dag_id, ti.run_id)
+        return self.dag.user_defined_macros["publication"].names(ti)
 
     def step(self, task_id: str, ti: Instance) -> Any:
         """Run one task as a worker does: render its templates, execute, keep the result for later tasks."""
@@ -182,6 +182,23 @@ def serving_servers(
     os.environ.update(before)
 
 
+@contextmanager
+def serving_database(postgres: PostgresService, prefix: str) -> Iterator[str]:
+    """A fresh database with the real serving schema, owned by the loading user."""
+    database = prefix + uuid.uuid4().hex[:8]
+    _as_superuser(postgres, f"create database {database} owner stir")
+    with closing(postgres.connection(database)) as serving:
+        apply(serving, serving_statements())
+    yield database
+    _as_superuser(postgres, f"drop database if exists {database} with (force)")
+
+
+def _as_superuser(postgres: PostgresService, statement: str) -> None:
+    with closing(postgres.superuser_connection()) as admin:
+        admin.autocommit = True
+        admin.cursor().execute(statement)
+
+
 @pytest.fixture
 def publishing(
     serving_servers: dict[str, Any],
@@ -191,27 +208,15 @@ def publishing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Publishing]:
     """A fresh serving database with the real schema, and connection `prod_pg` pointing at it."""
-    database = "serving_" + uuid.uuid4().hex[:8]
-    admin = postgres_service.superuser_connection()
-    admin.autocommit = True
-    with admin.cursor() as cursor:
-        cursor.execute(f"create database {database} owner stir")
-    admin.close()
-    connection = json.loads(os.environ["AIRFLOW_CONN_PROD_PG"])
-    monkeypatch.setenv("AIRFLOW_CONN_PROD_PG", json.dumps(connection | {"schema": database}))
-    with closing(postgres_service.connection(database)) as serving:
-        apply(serving, serving_statements())
-    yield Publishing(
-        postgres_service,
-        s3_service,
-        sshd_service,
-        serving_servers["clickhouse"],
-        database,
-        serving_servers["folder"],
-        serving_servers["dag"],
-    )
-    admin = postgres_service.superuser_connection()
-    admin.autocommit = True
-    with admin.cursor() as cursor:
-        cursor.execute(f"drop database if exists {database} with (force)")
-    admin.close()
+    with serving_database(postgres_service, "serving_") as database:
+        connection = json.loads(os.environ["AIRFLOW_CONN_PROD_PG"])
+        monkeypatch.setenv("AIRFLOW_CONN_PROD_PG", json.dumps(connection | {"schema": database}))
+        yield Publishing(
+            postgres_service,
+            s3_service,
+            sshd_service,
+            serving_servers["clickhouse"],
+            database,
+            serving_servers["folder"],
+            serving_servers["dag"],
+        )

@@ -2,14 +2,7 @@
     config(
         tags=["account_tracker_stats"],
         order_by="handle",
-        meta={
-            "stale_inputs": [
-                "mart_instagram_account",
-                "mart_instagram_leaderboard",
-                "stg_coffee_campaign_profiles",
-                "stg_coffee_view_instagram_account_lite",
-            ]
-        },
+        meta={"stale_inputs": ["mart_instagram_account", "mart_instagram_leaderboard"]},
     )
 }}
 
@@ -28,9 +21,9 @@ with
 
     campaign_profiles as (select * from {{ ref("stg_coffee_campaign_profiles") }}),
 
-    leaderboard as (select * from {{ ref("mart_instagram_leaderboard") }}),
+    leaderboard as (select * from {{ once_built(ref("mart_instagram_leaderboard")) }}),
 
-    accounts as (select * from {{ ref("mart_instagram_account") }}),
+    accounts as (select * from {{ once_built(ref("mart_instagram_account")) }}),
 
     new_users as (
         select handle

@@ -2,12 +2,7 @@
     config(
         tags=["account_tracker_stats"],
         order_by="handle",
-        meta={
-            "stale_inputs": [
-                "mart_youtube_leaderboard",
-                "stg_coffee_view_youtube_account_lite",
-            ]
-        },
+        meta={"stale_inputs": ["mart_youtube_leaderboard"]},
     )
 }}
 
@@ -24,7 +19,7 @@ with
 
     serving_accounts as (select * from {{ ref("stg_coffee_view_youtube_account_lite") }}),
 
-    leaderboard as (select * from {{ ref("mart_youtube_leaderboard") }}),
+    leaderboard as (select * from {{ once_built(ref("mart_youtube_leaderboard")) }}),
 
     accounts as (select * from {{ ref("stg_beat_youtube_account") }}),
 

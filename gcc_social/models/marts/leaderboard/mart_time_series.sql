@@ -28,15 +28,11 @@
 
 with
     indian_profiles as (
-        select ig_id as platform_id
-        from {{ once_built(ref("int_instagram_account"), ["ig_id", "country"]) }}
-        where country = 'IN'
+        select ig_id as platform_id from {{ once_built(ref("int_instagram_account")) }} where country = 'IN'
     ),
 
     indian_channels as (
-        select channel_id as platform_id
-        from {{ once_built(ref("int_youtube_account"), ["channel_id", "country"]) }}
-        where country = 'IN'
+        select channel_id as platform_id from {{ once_built(ref("int_youtube_account")) }} where country = 'IN'
     ),
 
     profile_news as ({{ accounts_with_news("INSTAGRAM") }}),
@@ -93,7 +89,7 @@ with
             {% if is_incremental() -%}
                 -- Nothing changed before the period that the news begin in.
                 where series.date >= toStartOf{{ "Month" if monthly else "Week" }} (accounts.changed_from)
-            {%- endif %} {{ "union all" if not loop.last }}
+                {%- endif %} {{ "union all" if not loop.last }}
         {% endfor %}
     )
 

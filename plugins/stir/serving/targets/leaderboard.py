@@ -7,7 +7,8 @@ the unique key index begins with it.
 
 from __future__ import annotations
 
-from stir.serving.declaration import Column, Enrichment, Guards, Index, Origin, Target
+from stir.serving.declaration import ENABLED, SERIAL_ID, Column, Enrichment, Guards, Index, Target, enriched
+from stir.serving.targets.profile_readings import NEWEST_READING
 
 WHOLE = "Nullable(Int64)"
 RATIO = "Nullable(Float64)"
@@ -15,16 +16,12 @@ RANK = "UInt64"
 RANKS = "Map(String, UInt64)"
 
 
-def enriched(name: str, postgres: str) -> Column:
-    return Column(name, postgres, origin=Origin.ENRICHMENT)
-
-
 LEADERBOARD = Target(
     name="leaderboard",
     mart="dbt.mart_leaderboard",
     description="Ranks of Instagram, YouTube and cross-platform profiles per month, with rank maps of two months.",
     columns=(
-        Column("id", "bigserial", required=True, origin=Origin.DEFAULT),
+        SERIAL_ID,
         Column("month", "timestamp", "Date", required=True),
         Column("platform", "text", "String", required=True),
         Column("profile_platform", "text", "String", required=True),
@@ -60,7 +57,7 @@ LEADERBOARD = Target(
         enriched("audience_gender", "jsonb"),
         enriched("audience_age", "jsonb"),
         enriched("search_phrase", "text"),
-        Column("enabled", "boolean", required=True, default="true", origin=Origin.DEFAULT),
+        ENABLED,
         Column("last_month_ranks", "jsonb", RANKS),
         Column("current_month_ranks", "jsonb", RANKS),
     ),
@@ -73,11 +70,7 @@ LEADERBOARD = Target(
         Index("leaderboard_by_plays_rank", ("month", "platform", "plays_rank", "id")),
         Index("leaderboard_by_views_rank", ("month", "platform", "views_rank", "id")),
     ),
-    newest_event=(
-        # What the mart was built from, not what has arrived since: a dead dbt_core must show as an old newest event.
-        "select max(event_timestamp) from dbt.stg_beat_profile_log "
-        "where insert_timestamp <= {built_at} and event_timestamp <= {built_at}"
-    ),
+    newest_event=NEWEST_READING,
     enrichments=(
         Enrichment(
             table="instagram_account",

@@ -1,0 +1,73 @@
+"""Whether a mart is worth publishing now: rebuilt since the generation that is live, and not being rebuilt at this
+moment.
+"""
+
+# ruff: noqa: S608 -- every name in these statements comes from a declaration that was checked
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stir.serving import ledger
+from stir.serving.catalog import relation_oid
+from stir.serving.declaration import Target
+from stir.serving.export import build_statement, quoted
+from stir.serving.ledger import LedgerEntry
+from stir.serving.manifest import PublishRefused
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+Query = Callable[[str], Sequence[Sequence[Any]]]
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """Whether to go on, and why or why not in one sentence."""
+
+    ready: bool
+    reason: str
+
+
+def look(
+    target: Target, query: Query, connection: psycopg2.extensions.connection, *, by_hand: bool = False
+) -> Freshness:
+    """Compare the mart with the ledger. `query` runs one ClickHouse statement and returns its rows.
+
+    A run that a person started (`by_hand`) publishes an unchanged mart too, but waits for a rebuild like any other.
+    Raises PublishRefused when a mart that was published before is gone.
+    """
+    with connection, connection.cursor() as cursor:
+        live = ledger.of_table(cursor, target.name, relation_oid(cursor, target.name))
+    found = query(build_statement(target))
+    if not found:
+        if live:
+            raise PublishRefused(f"{target.mart} is gone; {target.name} was published from it before")
+        return Freshness(False, f"{target.mart} was never built")
+    if query(rebuilding_statement(target))[0][0]:
+        return Freshness(False, f"{target.mart} is being rebuilt")
+    return _compare(target, int(found[0][1]), live, by_hand)
+
+
+def rebuilding_statement(target: Target) -> str:
+    """Number of statements of dbt that build the mart right now. dbt writes the model's name in front of each.
+
+    The name is put together by the server, so that this statement does not find itself.
+    """
+    node = f"concat('\"node_id\": \"model', {quoted('.')}, 'gcc_social.', {quoted(target.mart_table)}, '\"')"
+    return f"select count() from system.processes where position(query, {node}) > 0"
+
+
+def _compare(target: Target, built_at: int, live: LedgerEntry | None, by_hand: bool) -> Freshness:
+    built = f"{ledger.instant(built_at):%F %T}"
+    if live is None or live.mart_built_at is None:
+        return Freshness(True, f"{target.mart} was built {built}, nothing is published yet")
+    if built_at > live.mart_built_at.timestamp():
+        return Freshness(True, f"{target.mart} was built {built}, after the published build {live.mart_built_at:%F %T}")
+    unchanged = (
+        f"{target.mart} was not rebuilt since {live.mart_built_at:%F %T}, and that build is live "
+        f"(published by {live.dag_id}, run {live.run_id})"
+    )
+    return Freshness(by_hand, f"{unchanged}; started by hand, so it is published again" if by_hand else unchanged)

@@ -1,0 +1,133 @@
+"""Whether a run goes on: only with a mart that is newer than what is live, and that nobody is building."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from types import SimpleNamespace
+
+import clickhouse_driver
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+from stir.serving.freshness import look
+from stir.serving.targets import TARGETS
+
+pytestmark = pytest.mark.integration
+
+
+def freshness(publishing, **how):
+    with closing(publishing.connect()) as connection:
+        return look(publishing.target, publishing.clickhouse.execute, connection, **how)
+
+
+@pytest.fixture
+def live(publishing):
+    publishing.fill(10)
+    publishing.run()
+    return publishing
+
+
+def test_first_publication_goes_on(publishing):
+    publishing.fill(5)
+    found = freshness(publishing)
+    assert found.ready
+    assert "nothing is published yet" in found.reason
+
+
+def test_unchanged_mart_waits_unless_a_person_started_the_run(live):
+    found = freshness(live)
+    assert not found.ready
+    assert "was not rebuilt since" in found.reason
+    assert "published by sync_leaderboard_prod" in found.reason
+    assert freshness(live, by_hand=True).ready
+
+
+def test_rebuilt_mart_goes_on(live):
+    time.sleep(1.1)  # build times have a resolution of one second
+    live.fill(12)
+    assert freshness(live).ready
+
+
+def test_mart_that_is_gone_fails_and_one_that_never_was_waits(live):
+    live.clickhouse.execute("drop table dbt.mart_leaderboard sync")
+    with pytest.raises(Exception, match="mart_leaderboard is gone; leaderboard was published from it before"):
+        freshness(live)
+    live.query("truncate serving_ledger")
+    found = freshness(live)
+    assert not found.ready
+    assert "was never built" in found.reason
+
+
+def test_mart_that_dbt_builds_right_now_is_waited_for(live, clickhouse_service):
+    """A statement with the comment that dbt puts in front of each; by hand or not."""
+    at = clickhouse_service.endpoint
+    dbt = clickhouse_driver.Client(at.host, port=at.native_port, user=at.user, password=at.password)
+    comment = '/* {"app": "dbt", "node_id": "model.gcc_social.%s"} */ select sleepEachRow(1) from numbers(3)'
+    for name, ready in (("mart_leaderboard", False), ("mart_leaderboard_other", True)):
+        building = threading.Thread(target=dbt.execute, args=(comment % name,))
+        building.start()
+        time.sleep(0.7)
+        found = freshness(live, by_hand=True)
+        building.join()
+        assert found.ready is ready
+        assert ("is being rebuilt" in found.reason) is not ready
+    dbt.disconnect()
+
+
+def test_added_rows_are_another_build_of_a_mart_that_dbt_adds_to(publishing):
+    """Merges are not."""
+    from stir.serving.export import build_statement
+
+    target = TARGETS["social_profile_time_series"]
+    run = publishing.clickhouse.execute
+    run("drop table if exists dbt.mart_time_series sync")
+    run(
+        "create table dbt.mart_time_series (date Date, n Int64) "
+        "engine = ReplacingMergeTree order by n partition by toYear(date)"
+    )
+
+    def build():
+        return run(build_statement(target))[0]
+
+    empty = build()
+    run("insert into dbt.mart_time_series values ('2026-01-01', 1)")
+    first = build()
+    time.sleep(1.1)
+    run("insert into dbt.mart_time_series values ('2026-01-01', 1)")
+    second = build()
+    assert len({empty[0], first[0], second[0]}) == 3
+    assert second[1] > first[1]
+    run("optimize table dbt.mart_time_series final")
+    assert build()[0] == second[0]
+    run("truncate table dbt.mart_time_series")
+    run("drop table dbt.mart_time_series sync")
+
+
+def gate(publishing, *, waited, run_type="scheduled"):
+    """Run the sensor as Airflow does, `waited` seconds after its first look."""
+    from datetime import UTC, datetime, timedelta
+
+    first = datetime.now(UTC) - timedelta(seconds=waited)
+    ti = SimpleNamespace(get_first_reschedule_date=lambda context: first)
+    task = publishing.dag.get_task("freshness")
+    return task.execute({"ti": ti, "dag_run": SimpleNamespace(run_type=run_type)})
+
+
+def test_gate_passes_waits_and_then_skips_with_the_reason(live):
+    with pytest.raises(AirflowRescheduleException):
+        gate(live, waited=10)
+    with pytest.raises(AirflowSkipException, match=r"nothing is published: dbt.mart_leaderboard was not rebuilt since"):
+        gate(live, waited=1801)
+    gate(live, waited=0, run_type="manual")
+    live.clickhouse.execute("drop table dbt.mart_leaderboard sync")
+    with pytest.raises(AirflowFailException, match="is gone"):
+        gate(live, waited=0)
+
+
+def test_export_of_a_mart_that_was_rebuilt_meanwhile_fails_so_that_it_is_tried_again(live):
+    publication = live.dag.user_defined_macros["publication"]
+    live.clickhouse.execute(publication.note_build_sql())
+    live.fill(11)
+    with pytest.raises(clickhouse_driver.errors.ServerException, match="was rebuilt while it was exported"):
+        live.clickhouse.execute(publication.source_state_sql(live.new_run()))

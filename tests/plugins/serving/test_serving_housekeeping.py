@@ -1,0 +1,124 @@
+"""What the daily clean-up removes and what it leaves alone; the rollback that a person starts from the UI."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from stir.serving.housekeeping_dag import Housekeeping
+from stir.serving.naming import PRODUCTION
+from stir.serving.rollback import roll_back_as_asked
+
+pytestmark = pytest.mark.integration
+
+INSTANCE = SimpleNamespace(dag_id="cleanup_serving_artifacts", run_id="scheduled__2026-11-26")
+
+
+def tag(created: str, target: str = "leaderboard", owner: str = "stir.serving") -> str:
+    return json.dumps({"owner": owner, "target": target, "dag": "d", "run": "r", "created": created})
+
+
+def make(publishing, table: str, comment: str | None) -> None:
+    publishing.query(f"create table {table} (note text)")
+    if comment:
+        publishing.query(f"comment on table {table} is '{comment}'")
+
+
+def test_abandoned_tables_and_expired_backups_go_and_sizes_are_reported(publishing, monkeypatch):
+    make(publishing, "leaderboard_tmp_aaaaaaaaaa", tag("2026-01-01T00:00:00+00:00"))
+    make(publishing, "leaderboard_tmp_bbbbbbbbbb", tag("2099-01-01T00:00:00+00:00"))
+    make(publishing, "leaderboard_tmp_cccccccccc", None)
+    make(publishing, "group_metrics_raw_aaaaaaaaaa", tag("2026-01-01T00:00:00+00:00", "group_metrics"))
+    make(publishing, "leaderboard_old_bkp", tag("2026-01-01T00:00:00+00:00"))
+    make(publishing, "genre_overview_old_bkp", tag("2099-01-01T00:00:00+00:00", "genre_overview"))
+    make(publishing, "trending_content_old_bkp", tag("2026-01-01T00:00:00+00:00", "trending_content", "somebody"))
+    make(publishing, "group_metrics_old_bkp", None)
+    done = Housekeeping(PRODUCTION).clean_database(INSTANCE)
+    assert sorted(done["dropped"]) == [
+        "group_metrics_raw_aaaaaaaaaa",
+        "leaderboard_old_bkp",
+        "leaderboard_tmp_aaaaaaaaaa",
+    ]
+    left = {name for (name,) in publishing.query("select relname from pg_class where relname ~ '_(tmp|old|raw)_'")}
+    assert left == {
+        "genre_overview_old_bkp",
+        "group_metrics_old_bkp",
+        "leaderboard_tmp_bbbbbbbbbb",
+        "leaderboard_tmp_cccccccccc",
+        "trending_content_old_bkp",
+    }
+    assert done["bytes"]["leaderboard"] > 0
+    assert "genre_overview_old_bkp" in done["bytes"]
+    monkeypatch.setenv("AIRFLOW_VAR_SERVING_BACKUP_DAYS", "-40000")
+    assert Housekeeping(PRODUCTION).clean_database(INSTANCE)["dropped"] == ["genre_overview_old_bkp"]
+
+
+def test_backup_that_something_depends_on_stays(publishing):
+    make(publishing, "leaderboard_old_bkp", tag("2026-01-01T00:00:00+00:00"))
+    publishing.query("create view report as select note from leaderboard_old_bkp")
+    assert Housekeeping(PRODUCTION).clean_database(INSTANCE)["dropped"] == []
+    assert publishing.rows("leaderboard_old_bkp") == 0
+
+
+def test_abandoned_files_of_every_target_go_and_others_stay(publishing, sshd_service, monkeypatch):
+    """Objects cannot be made old, so the limit is brought to now for them in a second pass."""
+    names = {
+        "leaderboard.prod.old.tsv": True,
+        "group_metrics.prod.old.tsv": True,
+        "leaderboard.staging.old.tsv": False,
+        "leaderboard_export.tsv": False,
+    }
+    long_ago = time.time() - 5 * 3600
+    for name in names:
+        (publishing.folder / name).write_text("x")
+        os.utime(publishing.folder / name, (long_ago, long_ago))
+    young = publishing.folder / "leaderboard.prod.young.tsv"
+    young.write_text("x")
+    keys = {
+        "data-pipeline/prod/leaderboard/a.tsv.zst": True,
+        "data-pipeline/prod/unknown/b.tsv.zst": False,
+        "data-pipeline/staging/leaderboard/c.tsv.zst": False,
+    }
+    for key in keys:
+        publishing.s3.client().put_object(Bucket="stir-exports", Key=key, Body=b"x")
+    command = Housekeeping(PRODUCTION).sweep_command()
+    sshd_service.run(command)
+    assert {name: not (publishing.folder / name).exists() for name in names} == names
+    assert young.exists()
+    listed = publishing.s3.client().list_objects_v2(Bucket="stir-exports")["Contents"]
+    assert set(keys) <= {entry["Key"] for entry in listed}, "nothing is four hours old"
+    time.sleep(1.1)
+    sshd_service.run(command.replace("-240 minutes", "-0 minutes"))
+    left = {entry["Key"] for entry in publishing.s3.client().list_objects_v2(Bucket="stir-exports").get("Contents", [])}
+    assert {key: key not in left for key in keys} == keys
+    young.unlink()
+    for name, gone in names.items():
+        if not gone:
+            (publishing.folder / name).unlink()
+
+
+def test_rollback_from_the_form_happens_once_however_often_its_task_runs(publishing):
+    for rows in (100, 120):
+        publishing.fill(rows)
+        publishing.run()
+    form = {"table": "leaderboard", "environment": "prod", "accept_fewer_rows": False}
+    run = SimpleNamespace(dag_id="rollback_serving_table", run_id="manual__1")
+    done = roll_back_as_asked(params=form, dag_run=run)
+    assert (done["table"], done["environment"]) == ("leaderboard", "prod")
+    assert publishing.rows() == 100
+    roll_back_as_asked(params=form, dag_run=run)
+    assert publishing.rows() == 100, "a retry does not exchange the two again"
+    again = SimpleNamespace(dag_id="rollback_serving_table", run_id="manual__2")
+    roll_back_as_asked(params=form, dag_run=again)
+    assert publishing.rows() == 120
+    publishing.query("delete from leaderboard_old_bkp where platform_id > 'p2'")
+    third = SimpleNamespace(dag_id="rollback_serving_table", run_id="manual__3")
+    with pytest.raises(AirflowFailException, match="share of live"):
+        roll_back_as_asked(params=form, dag_run=third)
+    assert publishing.rows() == 120
+    roll_back_as_asked(params=form | {"accept_fewer_rows": True}, dag_run=third)
+    assert publishing.rows() < 100
