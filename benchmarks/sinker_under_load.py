@@ -214,7 +214,7 @@ def main() -> None:
         "--during-outage",
         type=float,
         default=1000,
-        help="events/s meanwhile (default 1000); the broker keeps them, and the stack's one blocks publishers at 600 MB",
+        help="events/s meanwhile (default 1000); the broker keeps them and blocks publishers at 600 MB",
     )
     parser.add_argument("--trigger", type=float, default=5, help="the sinker's time trigger, seconds (default 5)")
     parser.add_argument("--port-base", type=int, default=24_500, help="ports of the servers that are started")

@@ -117,6 +117,8 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 20, 20)
+    # The I/O loop yields at every read of a few messages and would wait five times as long while a worker parses.
+    sys.setswitchinterval(0.001)
     if settings.http_port:
         health.serve(service, settings.http_host, settings.http_port)
     return service.run()

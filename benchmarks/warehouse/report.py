@@ -14,7 +14,16 @@ MEGABYTE = 1e6
 
 def tiers(size: str, build: Build) -> Table:
     """Seconds of each tier, first and later, beside a third of its period."""
-    table = _table(f"tiers, {size} world", "tier", "models", "first s", "later s, median", "spread s", "dbt's own", "a third of its period s")
+    table = _table(
+        f"tiers, {size} world",
+        "tier",
+        "models",
+        "first s",
+        "later s, median",
+        "spread s",
+        "dbt's own",
+        "a third of its period s",
+    )
     for tier, runs in build.later.items():
         seconds = [run.seconds for run in runs]
         table.add_row(
@@ -32,7 +41,9 @@ def tiers(size: str, build: Build) -> Table:
 def models(size: str, build: Build, slowest: int) -> Table:
     """The slowest models of the first build, and every model's largest memory in one line below."""
     costs, later = build.first_costs(), build.later_costs()
-    table = _table(f"slowest models, {size} world", "model", "tier", "first s", "later s", "peak MB", "rows read", "rows written")
+    table = _table(
+        f"slowest models, {size} world", "model", "tier", "first s", "later s", "peak MB", "rows read", "rows written"
+    )
     for cost in sorted(costs.values(), key=lambda cost: -cost.seconds)[:slowest]:
         again = later.get(cost.name)
         table.add_row(

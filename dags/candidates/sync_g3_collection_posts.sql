@@ -1,5 +1,6 @@
--- Instagram posts of chosen collections, published within 90 days or not scraped yet. Columns: shortcode, publish_time
--- (NULL: never scraped). The collections are a seed. The reference sent whatever was in them, videos and stories too.
+-- Instagram posts of chosen collections, published within 90 days or not scraped yet. Columns: shortcode,
+-- publish_time (NULL: never scraped). The collections are a seed. The reference sent whatever was in them, videos
+-- and stories too.
 with
     collection_posts as (
         select distinct post_short_code as shortcode

@@ -1,6 +1,6 @@
--- Instagram posts of post collections that are worth a refresh. Columns: shortcode, publish_time (NULL: never scraped).
--- A post counts while it is young: added to a collection within two months, published within 14 days or not yet known.
--- Short codes made of digits only are stories, which have a flow of their own.
+-- Instagram posts of post collections that are worth a refresh. Columns: shortcode, publish_time (NULL: never
+-- scraped). A post counts while it is young: added to a collection within two months, published within 14 days or
+-- not yet known. Short codes made of digits only are stories, which have a flow of their own.
 with
     collection_posts as (
         select distinct ifNull(short_code, '') as shortcode

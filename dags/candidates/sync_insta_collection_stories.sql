@@ -1,12 +1,12 @@
--- Stories that were added to post collections within a day and that no reading has put in proportion to their owner yet.
--- Columns: story_id, handle, added_at, profile_id (NULL: a handle that no model knows); profile_follower, profile_er,
--- profile_static_er, profile_reels_er (rates in percent; NULL: unknown); figures_known.
--- The scraper keeps the first figures that it is given for a story, so they should be good: figures_known holds when the
--- profile was scraped within a week (in that time followers change by a fraction of a percent) and has an engagement rate.
--- The reference scraped every profile anew at each run, 250 forced full refreshes one after the other, and dropped a story
--- without a word when the reply named another profile id, and any story of a handle that it did not know.
--- Rates are made as the scraper's reply makes them: over the newest 12 posts of each kind, without the outliers where there
--- are more than four.
+-- Stories that were added to post collections within a day and that no reading has put in proportion to their owner
+-- yet. Columns: story_id, handle, added_at, profile_id (NULL: a handle that no model knows); profile_follower,
+-- profile_er, profile_static_er, profile_reels_er (rates in percent; NULL: unknown); figures_known. The scraper
+-- keeps the first figures that it is given for a story, so they should be good: figures_known holds when the profile
+-- was scraped within a week (in that time followers change by a fraction of a percent) and has an engagement rate.
+-- The reference scraped every profile anew at each run, 250 forced full refreshes one after the other, and dropped a
+-- story without a word when the reply named another profile id, and any story of a handle that it did not know.
+-- Rates are made as the scraper's reply makes them: over the newest 12 posts of each kind, without the outliers
+-- where there are more than four.
 with
     added_stories as (
         select
@@ -47,12 +47,24 @@ with
     -- The partial mart holds who was scraped today, the whole one everybody, some hours later.
     summaries as (
         select
-            1 as age, profile_id, avg_er, avg_er_non_outliers, avg_static_er, static_er_non_outliers, reels_er,
+            1 as age,
+            profile_id,
+            avg_er,
+            avg_er_non_outliers,
+            avg_static_er,
+            static_er_non_outliers,
+            reels_er,
             reels_er_non_outliers
         from dbt.mart_instagram_account_summary_partial
         union all
         select
-            2 as age, profile_id, avg_er, avg_er_non_outliers, avg_static_er, static_er_non_outliers, reels_er,
+            2 as age,
+            profile_id,
+            avg_er,
+            avg_er_non_outliers,
+            avg_static_er,
+            static_er_non_outliers,
+            reels_er,
             reels_er_non_outliers
         from dbt.mart_instagram_account_summary
     ),

@@ -1,8 +1,9 @@
--- Posts of the collections of chosen partners whose comments are worth fetching. Columns: shortcode, publish_time. A post
--- has to be four days old, so that most of its comments are there, and to have comments at all. In the reference both
--- conditions stood in an outer join, where they left nobody out and put the wrong posts first; and one stored comment was
--- enough for a post to be never asked for again. Here it is asked for again in its first 60 days, a week after the
--- last time, while less than half of its comments (of the thousand that one request fetches) are stored.
+-- Posts of the collections of chosen partners whose comments are worth fetching. Columns: shortcode, publish_time. A
+-- post has to be four days old, so that most of its comments are there, and to have comments at all. In the
+-- reference both conditions stood in an outer join, where they left nobody out and put the wrong posts first; and
+-- one stored comment was enough for a post to be never asked for again. Here it is asked for again in its first 60
+-- days, a week after the last time, while less than half of its comments (of the thousand that one request fetches)
+-- are stored.
 with
     collection_posts as (
         select distinct ifNull(short_code, '') as shortcode

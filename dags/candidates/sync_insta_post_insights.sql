@@ -1,5 +1,5 @@
--- Posts of the last month of accounts that gave access to their own data. Columns: shortcode, handle, post_id, post_type
--- (none of them empty), publish_time. Stories have a flow of their own.
+-- Posts of the last month of accounts that gave access to their own data. Columns: shortcode, handle, post_id,
+-- post_type (none of them empty), publish_time. Stories have a flow of their own.
 select shortcode, handle, post_id, post_type, publish_time
 from dbt.stg_beat_instagram_post final
 where

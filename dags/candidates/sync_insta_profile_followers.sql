@@ -1,6 +1,6 @@
--- Chosen creators of whose followers fewer than 501 are stored. Columns: profile_id, followers_stored. Two lists: the
--- installation's own, a seed, and the one of the fake-follower analysis. Followers of the last day are counted from the
--- events, because the mart is built once a day.
+-- Chosen creators of whose followers fewer than 501 are stored. Columns: profile_id, followers_stored. Two lists:
+-- the installation's own, a seed, and the one of the fake-follower analysis. Followers of the last day are counted
+-- from the events, because the mart is built once a day.
 with
     listed_handles as (
         select handle
@@ -33,8 +33,7 @@ with
         group by target_profile_id
     ),
     most_stored as (select profile_id, max(followers) as followers from stored_followers group by profile_id)
-select
-    listed_profiles.profile_id as profile_id, ifNull(most_stored.followers, 0) as followers_stored
+select listed_profiles.profile_id as profile_id, ifNull(most_stored.followers, 0) as followers_stored
 from listed_profiles
 left join most_stored on most_stored.profile_id = listed_profiles.profile_id
 where ifNull(most_stored.followers, 0) <= 500

@@ -1,6 +1,6 @@
 -- Instagram accounts that gave access to their own data and whose insights are older than a week, or that have none.
--- Columns: handle, insights_at (NULL: none). In the reference the week was the condition of an outer join, which left
--- nobody out.
+-- Columns: handle, insights_at (NULL: none). In the reference the week was the condition of an outer join, which
+-- left nobody out.
 with
     accounts as (
         select distinct ifNull(handle, '') as handle

@@ -1,5 +1,5 @@
--- Profiles whose stories are always asked for. Columns: profile_id, handle. Two lists: the installation's own, a seed, and
--- the one that data science keeps.
+-- Profiles whose stories are always asked for. Columns: profile_id, handle. Two lists: the installation's own, a
+-- seed, and the one that data science keeps.
 select profile_id, handle
 from dbt.story_profiles
 where handle != ''

@@ -1,7 +1,6 @@
 -- Stories of the last 30 hours of accounts that gave access to their own data: a story lives for a day, its figures
 -- for a little longer. Columns: story_id, shortcode, profile_id, handle (none of them empty), publish_time.
-select
-    post_id as story_id, shortcode, profile_id, handle, publish_time
+select post_id as story_id, shortcode, profile_id, handle, publish_time
 from dbt.stg_beat_instagram_post final
 where
     post_type = 'story'

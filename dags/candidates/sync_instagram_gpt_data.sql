@@ -1,9 +1,9 @@
--- Instagram accounts of 100 000 followers or more, and what a language model has answered about them. Columns: handle, name,
--- bio, category; country, followers; answers: has_gender, has_city, has_topics, has_audience, audience_cities (how many the
--- latest answer names, 0 without one). Each DAG asks about the accounts that lack its answer.
--- An answer counts when its readers use it: attributes of the prompt version that mart_instagram_gpt_basic_data reads,
--- audiences of any version, as in mart_audience_info_gpt. The reference looked for version 0.10 in most DAGs, which no
--- reader used. Events of a language model carry the user name in profile_id.
+-- Instagram accounts of 100 000 followers or more, and what a language model has answered about them. Columns:
+-- handle, name, bio, category; country, followers; answers: has_gender, has_city, has_topics, has_audience,
+-- audience_cities (how many the latest answer names, 0 without one). Each DAG asks about the accounts that lack its
+-- answer. An answer counts when its readers use it: attributes of the prompt version that
+-- mart_instagram_gpt_basic_data reads, audiences of any version, as in mart_audience_info_gpt. The reference looked
+-- for version 0.10 in most DAGs, which no reader used. Events of a language model carry the user name in profile_id.
 with
     accounts as (
         select

@@ -74,9 +74,11 @@ def load(
     *,
     force: bool,
     say: Callable[[str], None],
+    events: Callable[[Iterator[Message]], int] | None = None,
 ) -> Ledger | None:
     """Load the world unless it is there; None when it was.
 
+    `events`, if given, takes the log events in place of the broker and returns how many it took.
     Without `as_of`, a half-done load is redone for its own moment and a new one made for `now`.
     """
     noted = marker.read(targets.clickhouse)
@@ -92,7 +94,10 @@ def load(
         _empty(targets)
         _provide_staging_events(targets.clickhouse)
     parts = _Writer(world, targets, ledger, say).write()
-    published = _publish(targets, parts, ledger, say)
+    if events:
+        published = events(message for part in parts for message in part.messages())
+    else:
+        published = _publish(targets, parts, ledger, say)
     marker.write(targets.clickhouse, world, marker.COMPLETE, published)
     return ledger
 

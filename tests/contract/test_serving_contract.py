@@ -156,6 +156,33 @@ def test_every_column_that_the_product_reads_is_there_and_no_other(target: Targe
     assert columns - {"id"} == set(PRODUCT_COLUMNS[target.name].split()) - {"id"}
 
 
+RENAMED = {
+    "collection_post_metrics_summary": {"er": "engagement_rate"},
+    "collection_post_metrics_ts": {"er": "engagement_rate"},
+    "collection_hashtag": {"hashtag_name": "hashtag", "ugc_tagged_count": "tagged_count"},
+    "collection_keyword": {"keyword_name": "keyword"},
+    "trending_content": {
+        "published_at": "publish_time",
+        "post_id": "short_code",
+        "post_link": "post_url",
+        "thumbnail": "thumbnail_url",
+        "profile_social_id": "profile_id",
+    },
+    "group_metrics": {
+        "group_avg_likes": "group_avg_avg_likes",
+        "group_avg_comments": "group_avg_avg_comments",
+        "group_avg_posts_per_week": "group_avg_avg_posts_per_week",
+    },
+}
+"""Columns that the product knows under another name than the mart; by hand, like the list above."""
+
+
+@EVERY_TARGET
+def test_columns_have_the_marts_name_or_the_agreed_one(target: Target):
+    renamed = {column.name: column.mart_column for column in target.exported if column.mart_column != column.name}
+    assert renamed == RENAMED.get(target.name, {})
+
+
 def test_there_are_eleven_targets():
     assert set(TARGETS) == set(PRODUCT_COLUMNS)
     assert len(TARGETS) == 11

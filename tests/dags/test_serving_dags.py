@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def test_each_table_is_published_where_and_from_where_it_should(publishers: dict
 
 def test_the_steps_are_a_line_and_the_clean_up_runs_whatever_happened(publishers: dict[str, Any]) -> None:
     for dag_id, dag in publishers.items():
-        for before, after in zip(STEPS, STEPS[1:], strict=False):
+        for before, after in pairwise(STEPS):
             assert dag.get_task(after).upstream_task_ids == {before}, dag_id
         for cleaning in ("clean_host", "clean_database"):
             task = dag.get_task(cleaning)

@@ -15,10 +15,10 @@ from clickhouse_connect.driver.client import Client
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from devstack.services import ClickHouseService
+from devstack.world import direct_events
 from devstack.world.load import Targets, load
 from event_sinker import schema as event_schema
 from event_sinker.events import EVENT_TYPES
-from event_sinker.parse import Parser
 from schema import clickhouse_sources
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -184,37 +184,22 @@ def empty_warehouse(warehouse_server: Warehouse) -> Warehouse:
 def small_world(warehouse_server: Warehouse) -> Warehouse:
     """The small synthetic world, its events stored as the sinker would store them; no models. Shared by a module."""
     warehouse_server.empty()
-    parts: list = []
-
-    def keep(found: list) -> int:
-        parts.extend(found)
-        return 0
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("devstack.world.load._publish", lambda targets, found, ledger, say: keep(found))
-        load("small", SEED, RUN_TIME, RUN_TIME, Targets(warehouse_server.client, (), None), force=True, say=print)
-    store_events(warehouse_server, (message for part in parts for message in part.messages()))
+    load(
+        "small",
+        SEED,
+        RUN_TIME,
+        RUN_TIME,
+        Targets(warehouse_server.client, (), None),
+        force=True,
+        say=print,
+        events=lambda messages: store_events(warehouse_server, messages),
+    )
     return warehouse_server
 
 
-def store_events(warehouse: Warehouse, messages: Iterable, parsed_at: datetime = RUN_TIME) -> None:
-    """Parse messages and insert them as the sinker does, without a broker in between."""
-    by_key = {event.routing_key: (event, Parser(event), []) for event in EVENT_TYPES.values()}
-    for message in messages:
-        _, parser, rows = by_key[message.routing_key]
-        rows.append(parser.row(message.body, int(parsed_at.timestamp()), "test"))
-    for event, _, rows in by_key.values():
-        if rows:
-            context = warehouse.client.create_insert_context(
-                f"_e.{event.table}",
-                column_names=event.column_names,
-                column_type_names=[column.type for column in event.columns],
-                settings={"max_partitions_per_insert_block": 0},
-            )
-            context.req_block_size = len(rows)  # as the sinker sends a batch
-            context.data = rows
-            written = warehouse.client.insert(context=context).written_rows
-            assert written == len(rows), f"{written} of {len(rows)} rows of {event.table} were stored"
+def store_events(warehouse: Warehouse, messages: Iterable, parsed_at: datetime = RUN_TIME) -> int:
+    """Parse messages and insert them as the sinker does, without a broker in between; returns how many."""
+    return direct_events.store(warehouse.client, messages, parsed_at)
 
 
 @pytest.fixture(scope="session")

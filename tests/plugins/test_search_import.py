@@ -398,3 +398,20 @@ def test_numbers_flags_and_broken_characters_as_text() -> None:
     assert [search_import.flag(value) for value in (True, False, "true", "False", 1, 0, "yes", 2)] == [
         1, 0, 1, 0, 1, 0, None, None,
     ]  # fmt: skip
+
+
+@pytest.mark.unit
+def test_the_search_engine_as_a_program_names_the_line_that_it_cannot_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from devstack.search.__main__ import fill, main
+    from devstack.search.index import Engine
+
+    file = tmp_path / "channels.jsonl"
+    file.write_bytes(orjson.dumps(document(1)) + b'\n{"no": "id"}\n')
+    assert main(["--port", "0", "--documents", str(file)]) == 1
+    assert f"search: {file}, line 2: a JSON object with an id is expected" in capsys.readouterr().err
+    file.write_bytes(orjson.dumps(document(1)) + b"\n")
+    engine = Engine()
+    fill(engine, INDEX, file)
+    assert list(engine.indices[INDEX]) == [document(1)["id"]]

@@ -11,7 +11,7 @@ import getpass
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from stir.serving import ledger, rollback
 from stir.serving.catalog import relation_oid
@@ -27,8 +27,10 @@ from stir.serving.verify import compare
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    target, environment = TARGETS[options.table], ENVIRONMENTS[getattr(options, "environment", "prod")]
+    environment = ENVIRONMENTS[getattr(options, "environment", "prod")]
+    target = TARGETS[getattr(options, "table", next(iter(TARGETS)))]  # `status` is about all of them
     commands: dict[str, Callable[[], int]] = {
+        "status": lambda: show_status(environment),
         "history": lambda: show_history(target, environment, options.limit),
         "rollback": lambda: roll_back(target, environment, options.accept_fewer_rows, options.wait),
         "verify": lambda: verify(target, environment, options.sample),
@@ -57,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("table", choices=sorted(TARGETS), help="serving table")
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument("--environment", choices=sorted(ENVIRONMENTS), default="prod", help="default: prod")
+    commands.add_parser("status", parents=[place], help="how old each table's live generation is")
     history = commands.add_parser("history", parents=[table, place], help="generations that went live, newest first")
     history.add_argument("--limit", type=int, default=20, help="how many (default 20)")
     back = commands.add_parser("rollback", parents=[table, place], help="put the previous generation back")
@@ -101,6 +104,34 @@ def show_history(target: Target, environment: Environment, limit: int) -> int:
             f"{entry.dag_id} {entry.run_id}",
             place,
         )
+    Console(width=None if sys.stdout.isatty() else 180).print(shown)
+    return 0
+
+
+def show_status(environment: Environment) -> int:
+    """Table of all targets: the live generation, its mart's build and the newest event inside, with their age."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=f"{environment.name}, times in UTC")
+    for heading in ("table", "rows", "published", "mart built", "newest event", "data is old", "by"):
+        shown.add_column(heading, overflow="fold", justify="right" if heading in ("rows", "data is old") else "left")
+    with closing(connect(environment, "status")) as connection, connection, connection.cursor() as cursor:
+        for name in TARGETS:
+            entry = ledger.of_table(cursor, name, relation_oid(cursor, name))
+            if entry is None:
+                shown.add_row(name, "", "never")
+                continue
+            newest = entry.newest_event_at
+            shown.add_row(
+                name,
+                f"{entry.rows:,}",
+                moment(entry.published_at),
+                moment(entry.mart_built_at),
+                moment(newest),
+                str(timedelta(seconds=round((datetime.now(UTC) - newest).total_seconds()))) if newest else "",
+                entry.dag_id,
+            )
     Console(width=None if sys.stdout.isatty() else 180).print(shown)
     return 0
 

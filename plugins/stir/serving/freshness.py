@@ -48,6 +48,8 @@ def look(
         return Freshness(False, f"{target.mart} was never built")
     if query(rebuilding_statement(target))[0][0]:
         return Freshness(False, f"{target.mart} is being rebuilt")
+    if live is None and not query(f"select count() from {target.relation}")[0][0]:
+        return Freshness(False, f"{target.mart} has no rows, and nothing was published yet")
     return _compare(target, int(found[0][1]), live, by_hand)
 
 

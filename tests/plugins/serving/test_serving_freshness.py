@@ -35,6 +35,13 @@ def test_first_publication_goes_on(publishing):
     assert "nothing is published yet" in found.reason
 
 
+def test_empty_mart_is_no_first_publication(publishing):
+    publishing.fill(0)
+    found = freshness(publishing, by_hand=True)
+    assert not found.ready
+    assert "has no rows, and nothing was published yet" in found.reason
+
+
 def test_unchanged_mart_waits_unless_a_person_started_the_run(live):
     found = freshness(live)
     assert not found.ready

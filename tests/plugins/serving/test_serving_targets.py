@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from stir.serving.declaration import Form, Target
 from stir.serving.export import exported_value
 from stir.serving.targets import TARGETS
@@ -116,11 +117,16 @@ def is_dag(value: Any) -> bool:
 def load_world(warehouse: Warehouse, dsn: str) -> None:
     """The small world in ClickHouse and in one serving database, its events stored without a broker."""
     warehouse.empty()
-    parts: list = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("devstack.world.load._publish", lambda targets, found, ledger, say: parts.extend(found) or 0)
-        load("small", SEED, RUN_TIME, RUN_TIME, Targets(warehouse.client, (dsn,), None), force=True, say=print)
-    store_events(warehouse, (message for part in parts for message in part.messages()))
+    load(
+        "small",
+        SEED,
+        RUN_TIME,
+        RUN_TIME,
+        Targets(warehouse.client, (dsn,), None),
+        force=True,
+        say=print,
+        events=lambda messages: store_events(warehouse, messages),
+    )
 
 
 def spoil_base_tables(publishing: Publishing) -> None:
@@ -182,6 +188,34 @@ def test_staging_gets_its_own_mart(world: World, name: str):
     target = world.publish(STAGING_DAGS[name])
     assert target.mart.startswith("dbt.mart_staging_")
     assert_equals_the_mart(world, target)
+
+
+@pytest.mark.parametrize(
+    "name", ["social_profile_time_series", "genre_overview", "collection_post_metrics_summary", "group_metrics"]
+)
+def test_json_lines_bring_the_same(world: World, name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AIRFLOW_VAR_SERVING_STAGING_FORMAT", "JSONEachRow")
+    assert_equals_the_mart(world, world.publish(DAGS[name]))
+
+
+def test_row_lost_on_the_way_is_refused_where_rows_are_left_out_too(world: World):
+    target = world.publish("dbt_collections")
+    before = world.publishing.rows(target.name)
+    ti = world.publishing.run(until="load")
+    staged = world.publishing.names(ti).staged_table
+    world.query(f"delete from {staged} where ctid = (select min(ctid) from {staged})")
+    with pytest.raises(AirflowFailException, match=r"in the staged table, .* in the manifest \(-1\)"):
+        world.publishing.run(ti, after="load", until="guard")
+    world.publishing.step("clean_database", ti)
+    assert world.publishing.rows(target.name) == before
+
+
+def test_daily_twin_has_nothing_to_do_after_the_run_of_the_half_hour(world: World):
+    world.publish("dbt_collections")
+    twin = world.dags["sync_collection_post_summary_prod"].user_defined_macros["publication"]
+    found = twin.freshness(by_hand=False)
+    assert not found.ready
+    assert "published by dbt_collections" in found.reason
 
 
 def test_core_metrics_are_there_for_both_platforms_and_as_new_as_the_ledger_says(world: World):
