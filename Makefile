@@ -9,7 +9,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --no-annotate
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit up down status logs clean lint format lock
+.PHONY: help setup demo test test-unit up down status logs clean lint format lock schedule
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ format: ## format Python and SQL
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 	.venv/bin/sqlfmt --quiet gcc_social
+
+schedule: ## write docs/schedule.md from the DAGs' declarations
+	@devstack/setup.sh --for lint
+	@PYTHONPATH=plugins AIRFLOW_HOME=$$(mktemp -d) $(PYTHON) -m stir.schedule_page $(ARGS)
 
 lock: ## turn requirements.in and requirements-dev.in into exact versions
 	$(LOCK) --upgrade requirements.in --output-file requirements.txt
