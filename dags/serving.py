@@ -6,6 +6,8 @@ that build their marts (`transform.py`).
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 # The dag-processor imports these before it forks, but only where it reads them in the DAG file itself.
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator  # noqa: F401
 from airflow.providers.ssh.operators.ssh import SSHOperator  # noqa: F401
@@ -33,7 +35,16 @@ ON_FAILURE = (
 )
 
 
-def sync(dag_id: str, target: Target, environment: Environment, *, schedule: str, tag: str, purpose: str) -> DAG:
+def sync(
+    dag_id: str,
+    target: Target,
+    environment: Environment,
+    *,
+    schedule: str,
+    tag: str,
+    purpose: str,
+    grace: timedelta = timedelta(),
+) -> DAG:
     """DAG that publishes one target in one environment. Inputs and outputs are the target's."""
     mart = target.in_environment(environment.name).mart
     tables = ", ".join(f"`{enrichment.table}`" for enrichment in target.enrichments)
@@ -54,6 +65,7 @@ def sync(dag_id: str, target: Target, environment: Environment, *, schedule: str
         ),
         target,
         environment,
+        grace=grace,
     )
 
 
@@ -143,6 +155,7 @@ sync_collection_post_summary_prod = sync(
     tag="collections",
     purpose="""Makes good once a day for what dbt_collections did not publish. By the same declaration; where the newest
     build of the mart is live already, the run is skipped.""",
+    grace=timedelta(minutes=15),
 )
 
 sync_collection_post_summary_staging = sync(
@@ -153,6 +166,7 @@ sync_collection_post_summary_staging = sync(
     tag="collections",
     purpose="""Makes good once a day for what dbt_staging_collections did not publish. By the same declaration; where
     the newest build of the mart is live already, the run is skipped.""",
+    grace=timedelta(minutes=15),
 )
 
 sync_collection_post_ts_prod = sync(

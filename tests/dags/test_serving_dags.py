@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,14 @@ def test_what_builds_its_mart_publishes_it_afterwards_in_a_pool_of_its_own(publi
         assert dag.get_task("freshness").upstream_task_ids == {building.task_id}, dag_id
         assert {dag.get_task(step).pool for step in STEPS[1:]} == {"serving_frequent"}, dag_id
         assert building.pool == "dbt_frequent", "publishing must not hold up the next model"
+
+
+def test_a_daily_twin_leaves_a_new_build_to_the_dag_that_built_it(publishers: dict[str, Any]) -> None:
+    patient = {dag_id for dag_id, dag in publishers.items() if dag.get_task("freshness").grace}
+    assert patient == {"sync_collection_post_summary_prod", "sync_collection_post_summary_staging"}
+    for dag_id in patient:
+        gate = publishers[dag_id].get_task("freshness")
+        assert timedelta() < gate.grace < timedelta(seconds=gate.timeout)
 
 
 def test_a_run_of_core_leaves_time_for_the_next(publishers: dict[str, Any]) -> None:

@@ -188,8 +188,11 @@ def best(tiers: Iterable[dict[Key, Row]]) -> dict[Key, Row]:
     chosen: dict[Key, Row] = {}
     for tier in tiers:
         for key, row in tier.items():
-            knows = row["age_groups"] or row["cities"] or row["countries"] or row["male_followers_perc"] is not None
-            if key not in chosen and (knows or row["audience_quality_score"] is not None):
+            shares = row["age_groups"] or row["cities"] or row["countries"]
+            figures = (
+                row[name] for name in ("male_followers_perc", "reachable_followers_perc", "breakup_low_followers")
+            )
+            if key not in chosen and (shares or any(figure is not None for figure in figures)):
                 chosen[key] = row
     return chosen
 

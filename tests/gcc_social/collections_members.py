@@ -80,7 +80,7 @@ def attributes(client: Client) -> dict[Post, Row]:
     for row in sorted(
         source_rows(client, "beat_replica.asset_log"), key=lambda row: (row["updated_at"] or EARLIEST, row["id"])
     ):
-        if row["entity_type"] == "POST" and row["asset_url"]:
+        if row["entity_type"] == "POST" and row["asset_type"] == "IMAGE" and row["asset_url"]:
             pictures[row["entity_id"]] = f"{CDN}/{row['asset_url'].lstrip('/')}"
     posts = {}
     for code, versions in grouped(source_rows(client, "beat_replica.instagram_post_simple"), "shortcode").items():

@@ -33,6 +33,7 @@ class Dbt:
     """dbt on the checked-in project, in this process and parsed once: a run then takes a second instead of fifteen."""
 
     def __init__(self, target: Path, environment: dict[str, str]) -> None:
+        self.target = target
         self._variables = environment | {
             "DBT_PROJECT_DIR": str(PROJECT),
             "DBT_PROFILES_DIR": str(PROJECT),

@@ -321,9 +321,15 @@ def _campaign_results(client: Client) -> Rows:
         collection: (any(row["link_clicks"] for row in rows), any(row["orders"] for row in rows))
         for collection, rows in _by(posts, lambda row: row["collection_id"]).items()
     }
+    owners = {
+        (row["collection_id"], row["post_short_code"]): row["profile_handle"]
+        for row in posts
+        if row["platform"] == "INSTAGRAM"
+    }
     costs: dict[tuple, int] = {}
     for item in source_rows(client, "coffee_replica.post_collection_item"):
-        key = item["post_collection_id"], item["posted_by_handle"]
+        owner = owners.get((item["post_collection_id"], item["short_code"]))
+        key = item["post_collection_id"], owner or (item["posted_by_handle"] or "").lower()
         if item["cost"] is not None:
             costs[key] = max(costs.get(key, item["cost"]), item["cost"])
     counted = [row for row in posts if row["platform"] == "INSTAGRAM" and row["collection_id"] in campaigns]

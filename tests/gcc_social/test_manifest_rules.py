@@ -97,6 +97,15 @@ def test_each_documented_column_has_a_description(models: Models) -> None:
     assert not [model["name"] for model in models() if not model["columns"]]
 
 
+def test_each_column_of_a_mart_has_a_type(models: Models) -> None:
+    wrong = {
+        model["name"]: [name for name, column in model["columns"].items() if not column["data_type"]]
+        for model in models()
+        if model["name"].startswith("mart_")
+    }
+    assert not {name: columns for name, columns in wrong.items() if columns}
+
+
 def test_no_database_stands_in_the_sql(manifest: dict) -> None:
     """Only source() and ref() name tables, so that lineage is complete and a name is changed in one place."""
     literal = re.compile(rf"(?<![\w'\"./])(?:`)?(?:{DATABASES})`?\.`?[a-z]\w+")

@@ -4,6 +4,10 @@
 {%- endmacro %}
 
 
+{#- Followers per followed account, the followers themselves when nobody is followed. max2 keeps NULL, where greatest would ignore it. -#}
+{% macro followers_per_followed(followers, following) -%} {{ followers }} / max2({{ following }}, 1) {%- endmacro %}
+
+
 {#- Words by which an account is found: the known ones of `columns`, lower case, in order, separated by one space; NULL when none is known. -#}
 {% macro search_phrase(columns) -%}
     nullIf(

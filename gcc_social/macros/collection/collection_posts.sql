@@ -74,13 +74,7 @@
             where channel_id in (select listed_profile_id from listed_profiles where platform = 'YOUTUBE')
         ),
 
-        post_assets as (
-            select assets.entity_id as shortcode, trim(leading '/' from assumeNotNull(assets.asset_url)) as asset_url
-            from assets
-            where assets.entity_type = 'POST' and ifNull(assets.asset_url, '') != ''
-            order by assets.updated_at desc nulls last, assets.id desc
-            limit 1 by shortcode
-        ),
+        pictures as ({{ stored_pictures("POST", among="collected_codes") }}),
 
         attributes as (
             {{ instagram_post_attributes() }}

@@ -1,5 +1,5 @@
 {% macro instagram_post_attributes() %}
-    {#- Reads instagram_posts, post_assets and collected_codes of the caller; one row per collected post, the columns of youtube_post_attributes. -#}
+    {#- Reads instagram_posts, pictures and collected_codes of the caller; one row per collected post, the columns of youtube_post_attributes. -#}
     select
         'INSTAGRAM' as platform,
         versions.post_short_code as post_short_code,
@@ -8,9 +8,7 @@
         versions.post_type as post_type,
         versions.caption as post_title,
         versions.caption as described,
-        coalesce(
-            concat('{{ var("asset_base_url") }}/', nullIf(post_assets.asset_url, '')), versions.display_url
-        ) as post_thumbnail,
+        coalesce(nullIf(pictures.url, ''), versions.display_url) as post_thumbnail,
         versions.publish_time as published_at,
         versions.reach as stored_reach,
         versions.impressions as stored_impressions,
@@ -30,7 +28,7 @@
             where posts.shortcode in (select short_code from collected_codes where platform = 'INSTAGRAM')
             group by posts.shortcode
         ) as versions
-    left join post_assets on post_assets.shortcode = versions.post_short_code
+    left join pictures on pictures.entity_id = versions.post_short_code
 {% endmacro %}
 
 
@@ -43,8 +41,7 @@
         versions.post_type as post_type,
         versions.title as post_title,
         versions.description as described,
-        -- The larger of the pictures that YouTube keeps under one name.
-        replaceRegexpOne(versions.thumbnail, '/default(_live)?\\.jpg$', '/hqdefault\\1.jpg') as post_thumbnail,
+        {{ larger_thumbnail("versions.thumbnail") }} as post_thumbnail,
         versions.published_at as published_at,
         null as stored_reach,
         null as stored_impressions,

@@ -84,7 +84,7 @@
                 totals.{{ key }} as {{ key }},
                 totals.followers as followers,
                 totals.following as following,
-                if(following > 0, followers / following, toFloat64(followers)) as ffratio,
+                {{ followers_per_followed("totals.followers", "totals.following") }} as ffratio,
                 totals.reels as recent_reels,
                 totals.statics as recent_statics,
                 totals.recent as recent_posts,

@@ -11,11 +11,15 @@ with
 
     predicted_categories as (select * from {{ ref("mart_insta_predicted_categories") }}),
 
+    blacklisted as (select * from {{ ref("blacklisted_accounts") }}),
+
     -- The whole row of the latest scrape: a value per column would mix several rows.
     accounts as (
         select *
         from beat_accounts
-        where ifNull(profile_id, '') != ''
+        where
+            ifNull(profile_id, '') != ''
+            and profile_id not in (select platform_id from blacklisted where platform = 'INSTAGRAM')
         order by updated_at desc nulls last, id desc
         limit 1 by profile_id
     ),

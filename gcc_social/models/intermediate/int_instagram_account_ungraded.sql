@@ -36,8 +36,6 @@
 with
     every_account as (select * from {{ ref("int_instagram_account") }}),
 
-    blacklisted as (select * from {{ ref("blacklisted_accounts") }}),
-
     links as (select * from {{ ref("mart_linked_socials") }}),
 
     summaries as (select * from {{ once_built(ref("mart_instagram_account_summary")) }}),
@@ -71,18 +69,9 @@ with
                 ) as handle
             )
         from every_account
-        where ig_id not in (select platform_id from blacklisted where platform = 'INSTAGRAM')
     ),
 
-    pictures as (
-        select
-            assumeNotNull(entity_id) as profile_id,
-            concat('{{ var("asset_base_url") }}/', trim(leading '/' from assumeNotNull(asset_url))) as url
-        from assets
-        where entity_type = 'PROFILE' and platform = 'INSTAGRAM' and entity_id != '' and asset_url != ''
-        order by updated_at desc, id desc
-        limit 1 by entity_id
-    ),
+    pictures as ({{ stored_pictures("PROFILE") }}),
 
     dumped as (
         select
@@ -228,7 +217,7 @@ with
         left join caption_languages on caption_languages.profile_id = accounts.ig_id
         left join located_in_india on located_in_india.profile_id = accounts.ig_id
         left join dumped on dumped.profile_id = accounts.ig_id
-        left join pictures on pictures.profile_id = accounts.ig_id
+        left join pictures on pictures.entity_id = accounts.ig_id
     ),
 
     final as (
@@ -274,9 +263,7 @@ with
             -- -------- size
             accounts.followers as followers,
             accounts.following as following,
-            if(
-                accounts.following > 0, accounts.followers / accounts.following, toFloat64(accounts.followers)
-            ) as ffratio,
+            {{ followers_per_followed("accounts.followers", "accounts.following") }} as ffratio,
             accounts.media_count as post_count,
             {{ follower_label("accounts.followers") }} as label,
             {{

@@ -17,6 +17,8 @@ with
 
     manual_tags as (select * from {{ ref("mart_manual_data_yt") }}),
 
+    blacklisted as (select * from {{ ref("blacklisted_accounts") }}),
+
     latest_scrapes as (
         select *
         from beat_channels
@@ -75,6 +77,7 @@ with
             argMax(views, newest) as views,
             nullIf(max(newest .1), toDateTime64(0, 6, 'UTC')) as updated_at
         from both_feeds
+        where channel_id not in (select platform_id from blacklisted where platform = 'YOUTUBE')
         group by channel_id
     ),
 

@@ -32,9 +32,7 @@
 ] %}
 
 with
-    every_channel as (select * from {{ ref("int_youtube_account") }}),
-
-    blacklisted as (select * from {{ ref("blacklisted_accounts") }}),
+    channels as (select * from {{ ref("int_youtube_account") }}),
 
     links as (select * from {{ ref("mart_linked_socials") }}),
 
@@ -45,12 +43,6 @@ with
     manual_tags as (select * from {{ ref("mart_manual_data_yt") }}),
 
     directory as (select * from {{ source("vidooly", "social_profiles") }}),
-
-    channels as (
-        select *
-        from every_channel
-        where channel_id not in (select platform_id from blacklisted where platform = 'YOUTUBE')
-    ),
 
     -- The directory repeats a channel for each Instagram profile it is linked to.
     contacts as (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from stir.serving import ledger
@@ -32,11 +33,18 @@ class Freshness:
 
 
 def look(
-    target: Target, query: Query, connection: psycopg2.extensions.connection, *, by_hand: bool = False
+    target: Target,
+    query: Query,
+    connection: psycopg2.extensions.connection,
+    *,
+    by_hand: bool = False,
+    grace: timedelta = timedelta(),
+    now: datetime | None = None,
 ) -> Freshness:
     """Compare the mart with the ledger. `query` runs one ClickHouse statement and returns its rows.
 
-    A run that a person started (`by_hand`) publishes an unchanged mart too, but waits for a rebuild like any other.
+    `grace` is how long a build is left to the DAG that publishes it first. A run that a person started (`by_hand`)
+    gives none and publishes an unchanged mart too, but waits for a rebuild like any other.
     Raises PublishRefused when a mart that was published before is gone.
     """
     with connection, connection.cursor() as cursor:
@@ -50,7 +58,11 @@ def look(
         return Freshness(False, f"{target.mart} is being rebuilt")
     if live is None and not query(f"select count() from {target.relation}")[0][0]:
         return Freshness(False, f"{target.mart} has no rows, and nothing was published yet")
-    return _compare(target, int(found[0][1]), live, by_hand)
+    compared = _compare(target, int(found[0][1]), live, by_hand)
+    age = (now or datetime.now(UTC)) - datetime.fromtimestamp(int(found[0][1]), UTC)
+    if compared.ready and age < grace and not by_hand:
+        return Freshness(False, f"{compared.reason}; the DAG that built it has {grace - age} left to publish it")
+    return compared
 
 
 def rebuilding_statement(target: Target) -> str:

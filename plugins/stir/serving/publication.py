@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from stir.serving import export, fetch, freshness, guards, indexes, ledger, leftovers, load, manifest, swap
@@ -85,10 +86,10 @@ class Publication:
 
     # Python steps
 
-    def freshness(self, *, by_hand: bool) -> Freshness:
+    def freshness(self, *, by_hand: bool, grace: timedelta) -> Freshness:
         """Whether the mart is worth publishing now."""
         with closing(self.connect("freshness")) as connection:
-            return freshness.look(self.target, self.clickhouse_query, connection, by_hand=by_hand)
+            return freshness.look(self.target, self.clickhouse_query, connection, by_hand=by_hand, grace=grace)
 
     def take_manifest(self, ti: Any) -> dict[str, Any]:
         """Read the exported object back. Returns the manifest for the tasks that follow."""

@@ -22,14 +22,20 @@ KILL_AFTER = timedelta(seconds=60)
 """A step limits itself (statement_timeout, `timeout`, max_execution_time); Airflow's limit comes this much later."""
 
 
-def serving_dag(declaration: DagDeclaration, target: Target, environment: Environment) -> DAG:
+NO_GRACE = timedelta()
+
+
+def serving_dag(
+    declaration: DagDeclaration, target: Target, environment: Environment, *, grace: timedelta = NO_GRACE
+) -> DAG:
     """The DAG that publishes `target` in `environment` and does nothing else.
 
+    `grace` is how long it leaves a new build to another DAG that publishes the same target.
     Raises ValueError when a run may outlive the age at which what it leaves behind is cleaned away.
     """
     dag = declaration.dag()
     with dag:
-        _publish_tasks(dag, Publication(target, environment))
+        _publish_tasks(dag, Publication(target, environment), grace)
     return dag
 
 
@@ -41,11 +47,11 @@ def publish(dag: DAG, target: Target, environment: Environment, *, pool: str) ->
     with TaskGroup(
         f"publish_{target.name}", prefix_group_id=False, default_args={"pool": pool}, dag=dag
     ) as group:  # without a prefix: the steps have the same names in every DAG
-        _publish_tasks(dag, Publication(target, environment))
+        _publish_tasks(dag, Publication(target, environment), NO_GRACE)
     return group
 
 
-def _publish_tasks(dag: DAG, publication: Publication) -> None:
+def _publish_tasks(dag: DAG, publication: Publication, grace: timedelta) -> None:
     """Declare the steps in the DAG at hand: freshness to vacuum in a line, then ledger and clean-up.
 
     The clean-up tasks are teardowns: they run whatever happened, and do not turn a failed run into a successful one.
@@ -60,6 +66,7 @@ def _publish_tasks(dag: DAG, publication: Publication) -> None:
     dag.user_defined_macros = {**(dag.user_defined_macros or {}), "publication": publication}
     freshness = FreshMart(
         publication=publication,
+        grace=grace,
         task_id="freshness",
         doc_md="Waits until the mart was rebuilt since the live generation and nobody rebuilds it; else skips the run.",
         mode="reschedule",
@@ -165,9 +172,10 @@ def _postgres(environment: Environment, task_id: str, method: str, seconds: int,
 class FreshMart(BaseSensorOperator):
     """Waits for a mart that is worth publishing; skips the run with the reason when it waited long enough."""
 
-    def __init__(self, *, publication: Publication, **sensor: Any) -> None:
+    def __init__(self, *, publication: Publication, grace: timedelta, **sensor: Any) -> None:
         super().__init__(**sensor)
         self.publication = publication
+        self.grace = grace
         self.reason = ""
 
     def poke(self, context: Any) -> bool:
@@ -176,7 +184,7 @@ class FreshMart(BaseSensorOperator):
         from stir.serving.manifest import PublishRefused
 
         try:
-            found = self.publication.freshness(by_hand=is_manual(context))
+            found = self.publication.freshness(by_hand=is_manual(context), grace=self.grace)
         except PublishRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
         self.reason = found.reason

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import clickhouse_driver
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+from stir.serving.export import build_statement
 from stir.serving.freshness import look
 from stir.serving.targets import TARGETS
 
@@ -56,6 +58,17 @@ def test_rebuilt_mart_goes_on(live):
     assert freshness(live).ready
 
 
+def test_new_build_is_left_to_its_own_dag_for_a_while(publishing):
+    publishing.fill(5)
+    ((_, built_at),) = publishing.clickhouse.execute(build_statement(publishing.target))
+    minute, hour = (datetime.fromtimestamp(built_at, UTC) + timedelta(minutes=minutes) for minutes in (1, 60))
+    found = freshness(publishing, grace=timedelta(minutes=15), now=minute)
+    assert not found.ready
+    assert "the DAG that built it has 0:14:00 left" in found.reason
+    assert freshness(publishing, grace=timedelta(minutes=15), now=hour).ready
+    assert freshness(publishing, grace=timedelta(minutes=15), now=minute, by_hand=True).ready
+
+
 def test_mart_that_is_gone_fails_and_one_that_never_was_waits(live):
     live.clickhouse.execute("drop table dbt.mart_leaderboard sync")
     with pytest.raises(Exception, match="mart_leaderboard is gone; leaderboard was published from it before"):
@@ -84,8 +97,6 @@ def test_mart_that_dbt_builds_right_now_is_waited_for(live, clickhouse_service):
 
 def test_added_rows_are_another_build_of_a_mart_that_dbt_adds_to(publishing):
     """Merges are not."""
-    from stir.serving.export import build_statement
-
     target = TARGETS["social_profile_time_series"]
     run = publishing.clickhouse.execute
     run("drop table if exists dbt.mart_time_series sync")
@@ -113,8 +124,6 @@ def test_added_rows_are_another_build_of_a_mart_that_dbt_adds_to(publishing):
 
 def gate(publishing, *, waited, run_type="scheduled"):
     """Run the sensor as Airflow does, `waited` seconds after its first look."""
-    from datetime import UTC, datetime, timedelta
-
     first = datetime.now(UTC) - timedelta(seconds=waited)
     ti = SimpleNamespace(get_first_reschedule_date=lambda context: first)
     task = publishing.dag.get_task("freshness")

@@ -83,6 +83,8 @@ def test_abandoned_files_of_every_target_go_and_others_stay(publishing, sshd_ser
         "data-pipeline/prod/unknown/b.tsv.zst": False,
         "data-pipeline/staging/leaderboard/c.tsv.zst": False,
     }
+    for entry in publishing.s3.client().list_objects_v2(Bucket="stir-exports").get("Contents", []):
+        publishing.s3.client().delete_object(Bucket="stir-exports", Key=entry["Key"])  # of other tests
     for key in keys:
         publishing.s3.client().put_object(Bucket="stir-exports", Key=key, Body=b"x")
     command = Housekeeping(PRODUCTION).sweep_command()

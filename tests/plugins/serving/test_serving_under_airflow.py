@@ -26,6 +26,7 @@ with create_session() as session:
 import serving
 dag = serving.sync_leaderboard_prod
 dag.get_task("manifest").retries = 0
+dag.get_task("freshness").timeout = 0
 run = dag.test(run_conf=None)
 states = {{ti.task_id: str(ti.state) for ti in run.get_task_instances()}}
 print("RESULT " + json.dumps({{"run": str(run.state), "tasks": states}}))
@@ -54,7 +55,7 @@ def run_dag(tmp_path: Path) -> dict:
     return json.loads(found[-1].removeprefix("RESULT "))
 
 
-def test_successful_run_then_refused_run(publishing, tmp_path):
+def test_successful_run_then_refused_run_then_skipped_run(publishing, tmp_path):
     publishing.fill(60)
     outcome = run_dag(tmp_path)
     assert outcome["run"] == "success", outcome
@@ -72,3 +73,10 @@ def test_successful_run_then_refused_run(publishing, tmp_path):
     assert outcome["tasks"]["clean_host"] == outcome["tasks"]["clean_database"] == "success"
     assert publishing.rows() == 60
     assert publishing.tables() == {"leaderboard", "leaderboard_old_bkp"}, "a refused run leaves no working table"
+
+    publishing.clickhouse.execute("drop table dbt.mart_leaderboard sync")
+    publishing.query("truncate serving_ledger")
+    outcome = run_dag(tmp_path)
+    assert outcome["run"] == "success", "nothing to publish is no failure"
+    assert {outcome["tasks"][step] for step in ("freshness", "export", "swap", "ledger")} == {"skipped"}
+    assert publishing.rows() == 60

@@ -28,7 +28,7 @@ with
             or notEmpty(cities)
             or notEmpty(countries)
             or male_followers_perc is not null
-            or audience_quality_score is not null
+            or coalesce(reachable_followers_perc, breakup_low_followers) is not null
         order by indexOf(['private', 'follower', 'gpt'], tier)
         limit 1 by platform, platform_id
     )

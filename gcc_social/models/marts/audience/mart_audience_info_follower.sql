@@ -50,8 +50,9 @@ with
             sample.follower_id as follower_id,
             instagram_accounts.followers as followers,
             instagram_accounts.following as following,
-            -- Few followers for the many it follows. max2 keeps NULL, where greatest would ignore it.
-            instagram_accounts.followers / max2(instagram_accounts.following, 1) < 0.1 as looks_fake,
+            -- Few followers for the many it follows.
+            {{ followers_per_followed("instagram_accounts.followers", "instagram_accounts.following") }}
+            < 0.1 as looks_fake,
             ifNull(predicted_people.gender, '') as gender,
             ifNull(predicted_people.age_group, '') as age_group,
             predicted_people.city as city,

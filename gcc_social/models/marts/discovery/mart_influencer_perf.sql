@@ -104,9 +104,23 @@ with
         group by collection_id
     ),
 
+    owners as (
+        select collection_id, post_short_code, profile_handle
+        from collection_posts
+        where platform = 'INSTAGRAM' and collection_type = 'POST'
+    ),
+
+    -- People type posted_by_handle, and creators change their names: the owner of the item's post comes first.
     costs as (
-        select post_collection_id as collection_id, posted_by_handle as handle, max(cost) as cost
+        select
+            collection_items.post_collection_id as collection_id,
+            coalesce(nullIf(owners.profile_handle, ''), lower(collection_items.posted_by_handle)) as handle,
+            max(collection_items.cost) as cost
         from collection_items
+        left join
+            owners
+            on owners.collection_id = collection_items.post_collection_id
+            and owners.post_short_code = collection_items.short_code
         group by collection_id, handle
     ),
 

@@ -95,7 +95,7 @@ with
             video_attempts.last_attempt as last_videos_attempt,
             {% for attempts in ["profile_attempts", "video_attempts"] -%}
                 if(
-                    {{ attempts }}.last_attempt >= toDateTime('2020-01-01 00:00:00'),
+                    {{ attempts }}.last_attempt >= toDateTime('2020-01-01 00:00:00', 'UTC'),
                     {{ attempts }}.last_attempt + toIntervalDay(tracked_channels.days),
                     {{ run_time() }}
                 ) as next_{{ "videos_" if attempts == "video_attempts" }}attempt{{ "," if not loop.last }}

@@ -11,19 +11,7 @@ with
 
     {{ newest_posts(["publish_time", "thumbnail_url"], among="trending") }},
 
-    -- Profiles have pictures in the same log, and some posts have a copy of the video.
-    stored_pictures as (
-        select assumeNotNull(entity_id) as short_code, concat('{{ var("asset_base_url") }}/', asset_url) as url
-        from assets
-        where
-            entity_type = 'POST'
-            and platform = 'INSTAGRAM'
-            and asset_type = 'IMAGE'
-            and asset_url != ''
-            and entity_id in (select trending.short_code from trending)
-        order by updated_at desc nulls last, id desc
-        limit 1 by entity_id
-    ),
+    pictures as ({{ stored_pictures("POST", among="trending") }}),
 
     estimates as (
         select
@@ -66,7 +54,7 @@ with
             trending.post_type as post_type,
             trending.profile_type as profile_type,
             concat('https://www.instagram.com/reel/', trending.short_code) as post_url,
-            coalesce(nullIf(stored_pictures.url, ''), nullIf(newest_posts.thumbnail_url, '')) as thumbnail_url,
+            coalesce(nullIf(pictures.url, ''), nullIf(newest_posts.thumbnail_url, '')) as thumbnail_url,
             newest_posts.publish_time as publish_time,
             estimates.language as language,
             trending.category as category,
@@ -74,7 +62,7 @@ with
         from trending
         inner join estimates on estimates.short_code = trending.short_code
         left join newest_posts on newest_posts.shortcode = trending.short_code
-        left join stored_pictures on stored_pictures.short_code = trending.short_code
+        left join pictures on pictures.entity_id = trending.short_code
     )
 
 select *

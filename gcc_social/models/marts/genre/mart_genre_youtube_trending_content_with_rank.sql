@@ -30,15 +30,7 @@ with
             concat(
                 'https://www.youtube.com/', if(trending.post_type = 'short', 'shorts/', 'watch?v='), trending.short_code
             ) as post_url,
-            -- The default picture is small; live streams have one of their own.
-            nullIf(
-                if(
-                    position(newest_posts.thumbnail, '/default.jpg') > 0,
-                    replaceOne(newest_posts.thumbnail, '/default.jpg', '/hqdefault.jpg'),
-                    replaceOne(newest_posts.thumbnail, '/default_live.jpg', '/hqdefault_live.jpg')
-                ),
-                ''
-            ) as thumbnail_url,
+            nullIf({{ larger_thumbnail("newest_posts.thumbnail") }}, '') as thumbnail_url,
             newest_posts.published_at as publish_time,
             nullIf(accounts.language, '') as language,
             trending.category as category,
