@@ -51,6 +51,7 @@ STAGES: tuple[tuple[Stage, ...], ...] = (
     (
         Stage("dbt_recent_scl", "dbt_run", _dbt),
         Stage("dbt_collections", "dbt_run", _dbt),
+        Stage("refresh_account_tracker_stats", "dbt_run", _dbt),
         Stage("post_ranker", "dbt_run", _dbt),
     ),
     (Stage("dbt_hourly", "dbt_run", _dbt),),

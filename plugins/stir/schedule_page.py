@@ -32,8 +32,9 @@ TITLES = {
 
 HEAD = """# Schedule
 
-Generated from the declarations by `make schedule`; do not edit. All times are UTC. {count} DAGs run by schedule or by hand as part of the platform's work, {manual} more are tools that only
-people start. A run over its limit is stopped and reported; each task alerts after its last retry.
+Generated from the declarations by `make schedule`; do not edit. All times are UTC. {count} DAGs are the platform's
+work, {manual} more are tools that only people start. A run over its limit is stopped and reported; each task alerts
+after its last retry.
 """
 
 

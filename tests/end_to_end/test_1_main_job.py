@@ -19,6 +19,7 @@ STEPS = (
     "dbt_core",
     "dbt_recent_scl",
     "dbt_collections",
+    "refresh_account_tracker_stats",
     "post_ranker",
     "dbt_hourly",
     "dbt_daily",
@@ -133,7 +134,7 @@ def test_a_second_up_while_everything_runs_changes_nothing(platform: RunningPlat
     assert platform.pids() == before
 
 
-def test_a_fresh_follower_count_is_visible_after_the_next_run_of_dbt_core(platform: RunningPlatform) -> None:
+def test_a_fresh_follower_count_is_in_the_product_after_the_next_run_of_dbt_core(platform: RunningPlatform) -> None:
     profile_id, handle = platform.clickhouse(
         "select profile_id, any(handle) from dbt.stg_beat_profile_log where platform = 'INSTAGRAM' and handle != '' "
         "group by profile_id order by profile_id limit 1"
@@ -143,7 +144,7 @@ def test_a_fresh_follower_count_is_visible_after_the_next_run_of_dbt_core(platfo
     platform.publish([event])
     wait_until(lambda: platform.stored(event["event_id"]), 30, "the sinker stores the event")
 
-    run_id, state = platform.api.run("dbt_core", timeout=180)
+    run_id, state = platform.api.run("dbt_core", timeout=420)
     assert state == "success", platform.api.log("dbt_core", run_id, "dbt_run")
     shown = platform.clickhouse(
         "select followers, event_id from dbt.stg_beat_profile_log final "
@@ -152,6 +153,11 @@ def test_a_fresh_follower_count_is_visible_after_the_next_run_of_dbt_core(platfo
         date=now.date(),
     )
     assert shown == [(987_654_321, event["event_id"])]
+    published = platform.serving(
+        "select followers from social_profile_core_metrics "
+        f"where platform = 'INSTAGRAM' and profile_id = '{profile_id}'"
+    )
+    assert published == [(987_654_321,)]
 
 
 def test_a_malformed_message_is_kept_apart_and_reported_and_the_next_one_is_stored(platform: RunningPlatform) -> None:
