@@ -10,7 +10,7 @@ from running_platform import RunningPlatform, wait_until
 
 from devstack.settings import EXPORT_BUCKET
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 DAG = "sync_leaderboard_prod"
 POOL, POOL_SLOTS = "serving", 2

@@ -19,7 +19,7 @@ from running_platform import RunningPlatform, profile_event, wait_until
 from devstack.settings import SERVING_DATABASE
 from event_sinker.events import EVENT_TYPES
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 DAG = "sync_leaderboard_prod"
 NoAlert = Callable[[], AbstractContextManager[None]]

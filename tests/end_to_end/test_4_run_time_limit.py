@@ -12,7 +12,7 @@ from running_platform import RunningPlatform, wait_until
 
 from devstack.environment import airflow_home
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 
 DAG = "sleeps_beyond_its_limit"
 DAG_FILE = f'''
