@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,13 @@ if "AIRFLOW_HOME" not in os.environ:  # before anything imports Airflow
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 DAGS = Path(__file__).parents[2] / "dags"
+
+
+@pytest.fixture(autouse=True)
+def now_is_now(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NOW of a module is the time of the test, not of the import: in a whole suite most of an hour lies between them."""
+    if isinstance(getattr(request.module, "NOW", None), datetime):
+        monkeypatch.setattr(request.module, "NOW", datetime.now(UTC).replace(microsecond=0))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,13 @@ if "AIRFLOW_HOME" not in os.environ:  # before anything imports Airflow
     airflow_home = tempfile.TemporaryDirectory(prefix="stir-airflow-")  # deleted when the interpreter ends
     os.environ["AIRFLOW_HOME"] = airflow_home.name
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+
+@pytest.fixture(autouse=True)
+def now_is_now(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NOW of a module is the time of the test, not of the import: in a whole suite most of an hour lies between them."""
+    if isinstance(getattr(request.module, "NOW", None), datetime):
+        monkeypatch.setattr(request.module, "NOW", datetime.now(UTC).replace(microsecond=0))
 
 
 @pytest.fixture
