@@ -22,7 +22,7 @@ os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 @pytest.fixture(autouse=True)
 def now_is_now(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """NOW of a module is the time of the test, not of the import: in a whole suite most of an hour lies between them."""
+    """NOW of a module is the time of the test, not of the import: a whole suite has most of an hour between them."""
     if isinstance(getattr(request.module, "NOW", None), datetime):
         monkeypatch.setattr(request.module, "NOW", datetime.now(UTC).replace(microsecond=0))
 
