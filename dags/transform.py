@@ -119,7 +119,7 @@ with tier(
     schedule="0 1-23/2 * * *",
     limit=180,
     pool=LONG,
-    purpose="""Build discovery, audience and insights, and the staging models of collections and of the scrape log.
+    purpose="""Build discovery, audience and insights: accounts with their links, peer groups and grades.
     It runs on odd hours and pauses from 19:00 to 22:00 UTC, while dbt_daily works; a run started by hand does not
     pause.""",
     inputs="`beat_replica`, `coffee_replica`, `campaign_replica`, marts of post_ranker.",
