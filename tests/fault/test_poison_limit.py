@@ -18,7 +18,7 @@ def poison(count: int) -> list[bytes]:
 
 def stopped_alone(sinker: SinkerProcess) -> str:
     """The last words of a sinker that had one queue."""
-    assert sinker.process.wait(30) == 3
+    assert sinker.process.wait(60) == 3
     return next(entry["message"] for entry in reversed(sinker.log()) if entry["level"] == "CRITICAL")
 
 
@@ -34,7 +34,7 @@ def test_too_many_in_a_row(world: SinkerWorld) -> None:
     bodies = poison(300)
     world.send(20)
     world.publish(bodies)
-    sinker = world.start(poison_max_consecutive=100, batch_rows=30, batch_max_rows=30)
+    sinker = world.start(wait=False, poison_max_consecutive=100, batch_rows=30, batch_max_rows=30)
     last = stopped_alone(sinker)
     assert QUEUE in last
     assert "missing_key: key event_id is missing" in last
@@ -52,7 +52,7 @@ def test_too_large_a_part(world: SinkerWorld) -> None:
     for at in range(0, 400, 2):
         mixed += [bodies[at], bodies[at + 1], profile_event()]
     world.publish(mixed)
-    sinker = world.start(poison_max_ratio=0.5, poison_window=100, batch_rows=30, batch_max_rows=30)
+    sinker = world.start(wait=False, poison_max_ratio=0.5, poison_window=100, batch_rows=30, batch_max_rows=30)
     last = stopped_alone(sinker)
     assert "SINKER_POISON_MAX_RATIO" in last
     moved = [body for _, body, _ in world.dead()]

@@ -64,4 +64,4 @@ def test_with_an_id_one_copy_is_stored(launches: SinkerWorld, clickhouse_proxy: 
     second = launches.start()
     launches.send(10, "launch_refer")
     launches.assert_each_stored_once()
-    assert second.metric("sinker_duplicates_dropped_total") == 1
+    wait_until(lambda: second.metric("sinker_duplicates_dropped_total") == 1)

@@ -47,7 +47,7 @@ def test_broker_killed_after_the_insert_and_before_the_acknowledgement(
     kill_and_restart(rabbitmq_service)
     clickhouse_proxy.release()
     world.assert_each_stored_once()
-    assert sinker.metric("sinker_duplicates_dropped_total") >= stored - 1
+    wait_until(lambda: sinker.metric("sinker_duplicates_dropped_total") >= stored - 1)
 
 
 def test_broker_and_sinker_killed_after_the_insert(
@@ -122,7 +122,7 @@ def test_connection_to_rabbitmq_cut_again_and_again(world: SinkerWorld, rabbitmq
     done.set()
     cutter.join()
     world.assert_each_stored_once()
-    assert sinker.metric("sinker_rabbitmq_reconnects_total") > 0
+    wait_until(lambda: sinker.metric("sinker_rabbitmq_reconnects_total") > 0)
 
 
 def test_half_open_connection_to_rabbitmq(world: SinkerWorld, rabbitmq_proxy: TcpProxy) -> None:

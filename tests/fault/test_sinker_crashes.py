@@ -35,7 +35,7 @@ def test_killed_after_the_insert_and_before_the_acknowledgement(world: SinkerWor
 
     second = world.start()
     world.assert_each_stored_once()
-    assert second.metric("sinker_duplicates_dropped_total") >= stored - 1
+    wait_until(lambda: second.metric("sinker_duplicates_dropped_total") >= stored - 1, what="the stored ones dropped")
 
 
 def test_killed_while_clickhouse_still_executes_the_insert(world: SinkerWorld, clickhouse_proxy: TcpProxy) -> None:
@@ -65,7 +65,7 @@ def test_killed_while_it_repeats_a_block(world: SinkerWorld, clickhouse_proxy: T
 
     second = world.start()
     world.assert_each_stored_once()
-    assert second.metric("sinker_duplicates_dropped_total") == stored - 1
+    wait_until(lambda: second.metric("sinker_duplicates_dropped_total") == stored - 1, what="the stored ones dropped")
 
 
 def test_killed_after_the_acknowledgement(world: SinkerWorld) -> None:
@@ -103,7 +103,7 @@ def test_two_sinkers_on_one_queue_and_one_dies(world: SinkerWorld, clickhouse_pr
     world.send(200)
 
     world.assert_each_stored_once()
-    assert other.metric("sinker_duplicates_dropped_total") > 0
+    wait_until(lambda: other.metric("sinker_duplicates_dropped_total") > 0)
     assert dying.process.returncode == -9
 
 

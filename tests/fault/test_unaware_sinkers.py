@@ -42,7 +42,7 @@ def test_suspended_while_another_one_gets_its_messages(world: SinkerWorld, click
     sinker.process.send_signal(signal.SIGCONT)
     wait_until(sinker.ready)
     world.assert_each_stored_once()
-    assert sinker.metric("sinker_batches_abandoned_total") == 1
+    wait_until(lambda: sinker.metric("sinker_batches_abandoned_total") == 1)
 
 
 def test_cut_off_from_rabbitmq_while_another_one_gets_its_messages(
@@ -61,7 +61,7 @@ def test_cut_off_from_rabbitmq_while_another_one_gets_its_messages(
     wait_until(sinker.ready)
     world.send(50)
     world.assert_each_stored_once()
-    assert other.metric("sinker_messages_redelivered_total") >= 200
+    wait_until(lambda: other.metric("sinker_messages_redelivered_total") >= 200)
 
 
 def test_a_replay_cut_off_from_rabbitmq(
