@@ -109,6 +109,8 @@ def test_ctrl_c_leaves_nothing_half_started(own_settings: StackSettings, stack_p
         env={**os.environ, **own_settings.variables()},
         stdout=subprocess.PIPE,
         text=True,
+        # A shell without job control starts what it runs in the background deaf to Ctrl-C; the tests may be such a run.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     record = own_settings.home / "run" / "rabbitmq.json"
     while not record.exists():

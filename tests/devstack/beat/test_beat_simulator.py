@@ -225,7 +225,7 @@ def test_a_broker_outage_and_a_kill_lose_no_event(variables: dict[str, str], tmp
         ids = [client.post(CREATE, json=request("refresh_post_by_shortcode", shortcode=f"c{n}")) for n in range(5)]
         assert all(reply.json()["status"]["type"] == "SUCCESS" for reply in ids)
         finished(client, ids[0].json()["scrape_id"])
-        assert "outbox" in client.get("/stats").json()["errors"]
+        until(lambda: "outbox" in client.get("/stats").json()["errors"])
         client.process.kill()
         client.process.wait()
     with simulator(variables, tmp_path, "--no-clickhouse", "--no-failures") as client:
