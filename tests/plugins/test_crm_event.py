@@ -199,7 +199,9 @@ def test_nobody_gets_a_second_event_within_the_cool_down(
         ("crm_recommendation_invitation", "we-2", "Final Campaign Recommendation", "manual__2"),
     ]
     world.client.execute("create table stir.aged as stir.sent_crm_events")
-    aged = "select * replace (sent_at - interval 7 day - interval 1 second as sent_at) from stir.sent_crm_events where user_id = 'we-1'"
+    # The query counts in whole seconds: a week and a second ago is out of the week at any moment.
+    older = "sent_at - interval 7 day - interval 1 second as sent_at"
+    aged = f"select * replace ({older}) from stir.sent_crm_events where user_id = 'we-1'"
     world.client.execute(f"insert into stir.aged {aged}")
     world.client.execute("exchange tables stir.aged and stir.sent_crm_events")
     world.client.execute("drop table stir.aged")
