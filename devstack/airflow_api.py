@@ -82,6 +82,14 @@ class AirflowApi:
     def set_paused(self, dag_id: str, paused: bool) -> None:
         self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
 
+    def add_connection(self, connection: dict[str, Any]) -> None:
+        """Create a connection: `connection_id`, `conn_type`, and what else the UI's form has."""
+        self._call("POST", "/connections", json=connection)
+
+    def remove_connection(self, connection_id: str) -> None:
+        """Delete a connection."""
+        self._call("DELETE", f"/connections/{connection_id}")
+
     def set_pool_slots(self, pool: str, slots: int) -> None:
         """Number of tasks of a pool that may run at once; with 0 nothing new starts, what runs goes on."""
         known = self._call("GET", f"/pools/{pool}")

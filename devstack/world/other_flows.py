@@ -49,6 +49,7 @@ def table(core: Core, first_id: int) -> pa.Table:
             status = FAILED if text else COMPLETE
             if flow in _UNFINISHED:
                 status, text = _UNFINISHED[flow], None
+                age = max(age, _FORGOTTEN_DAYS)
             row = requests.record(flow, params(turn), world.as_of_epoch - age * DAY, status, text)
             if flow in _CSV and status == COMPLETE:
                 row["data"] = str({_CSV[flow]: f"csv/{flow}/{turn}.csv"})
@@ -59,6 +60,8 @@ def table(core: Core, first_id: int) -> pa.Table:
 
 # A flow whose name no process knows waits for ever; a worker died over the relationships of one channel.
 _UNFINISHED = {"refresh_no_such_thing": PENDING, "refresh_yt_posts_by_genre": PROCESSING}
+_FORGOTTEN_DAYS = 8
+"""They are older than what is looked for to be taken up again: the scraper of this world never heard of them."""
 
 
 def _flows(core: Core) -> dict[str, Params]:

@@ -2,10 +2,14 @@
 
 The files are numbered because each test finds the platform as the one before left it: first what a user does every
 day, last what breaks things. Every test leaves the platform healthy.
+
+While you write a test, STIR_END_TO_END_HOME and STIR_END_TO_END_PORT_BASE name a stack that runs already, on which the
+demonstration has run: it is used as it is and left running.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +26,13 @@ from devstack.settings import StackSettings
 @pytest.fixture(scope="session")
 def platform() -> Iterator[RunningPlatform]:
     """A platform on which `demo --size small` has run once, in a folder and on ports of its own."""
+    if kept := os.environ.get("STIR_END_TO_END_HOME"):
+        running = RunningPlatform(
+            StackSettings(home=Path(kept), port_base=int(os.environ["STIR_END_TO_END_PORT_BASE"]), ports={})
+        )
+        running.connect()
+        yield running
+        return
     parent = Path(tempfile.mkdtemp(prefix="stir-end-to-end-"))
     parent.chmod(0o711)  # PostgreSQL's user passes through
     running = RunningPlatform(StackSettings(home=parent / "stack", port_base=free_port_base(reserve=True), ports={}))

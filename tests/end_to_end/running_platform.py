@@ -164,6 +164,27 @@ class RunningPlatform:
         """One of the simulator's views."""
         return httpx.get(f"{self.services['beat'].address}{path}", timeout=10).raise_for_status().json()
 
+    def beat_faults(self, **faults: float) -> None:
+        """Make the simulator misbehave so from now on; without any, it behaves again."""
+        httpx.post(f"{self.services['beat'].address}/admin/faults", json=faults, timeout=10).raise_for_status()
+
+    def beat_requests(self, after: int) -> list[dict[str, Any]]:
+        """All requests with an id above `after`, oldest first."""
+        found: list[dict[str, Any]] = []
+        while page := self.beat(f"/requests?after={found[-1]['id'] if found else after}&limit=10000")["requests"]:
+            found += page
+        return found
+
+    def newest_beat_request(self) -> int:
+        """Id of the newest request, 0 without any."""
+        return max((request["id"] for request in self.beat_requests(0)), default=0)
+
+    def beat_request(self, flow: str, platform: str, params: dict[str, Any]) -> int:
+        """Ask Beat for a scrape; the id of the request."""
+        body = {"flow": flow, "platform": platform, "params": params}
+        address = f"{self.services['beat'].address}/scrape_request_log/flow/{flow}"
+        return httpx.post(address, json=body, timeout=10).raise_for_status().json()["scrape_id"]
+
     @staticmethod
     def http(address: str) -> httpx.Response:
         """Answer of an address as a browser gets it."""

@@ -48,7 +48,7 @@ with
         from members
         where members.group_key is not null
         group by group_key
-        having profiles > {{ var("peer_group_profiles") }}
+        having profiles > {{ env_var("DBT_PEER_GROUP_PROFILES", var("peer_group_profiles") | string) }}
     ),
 
     -- Bins of equal width from 0 to the 95th percentile, and one for the rest. Nothing is known of a group without
