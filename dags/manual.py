@@ -8,6 +8,7 @@ from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, Param  # noqa: F401 -- pre-imported by the dag-processor
 from stir.dag_declaration import DagDeclaration, Documentation, Kind
 from stir.dbt_manual import FORM, DbtManualOperator
+from stir.serving.declaration import MOST_GENERATIONS
 from stir.serving.naming import ENVIRONMENTS
 from stir.serving.rollback import roll_back_as_asked
 from stir.serving.targets import TARGETS
@@ -65,17 +66,24 @@ with DagDeclaration(
     params={
         "table": Param("leaderboard", type="string", enum=sorted(TARGETS), description="serving table"),
         "environment": Param("prod", type="string", enum=sorted(ENVIRONMENTS), description="serving database"),
+        "generation": Param(
+            1,
+            type="integer",
+            minimum=1,
+            maximum=MOST_GENERATIONS,
+            description="which previous generation: 1 is the last that was replaced",
+        ),
         "accept_fewer_rows": Param(
             False, type="boolean", description="also when it has less than the required share of the live table's rows"
         ),
     },
     documentation=Documentation(
-        purpose="""Put the previous generation of a serving table back, in one transaction. Readers see one whole
+        purpose="""Put a previous generation of a serving table back, in one transaction. Readers see one whole
         generation or the other. Pause the sync of the table first if its mart is wrong: the next run publishes it
         again.""",
-        inputs="The table and its previous generation `<table>_old_bkp`.",
-        outputs="""The two have changed places, and `serving_ledger` has a row about it. A second run exchanges them
-        again; clearing or retrying this one does not.""",
+        inputs="The table and its previous generations: `<table>_old_bkp`, `<table>_old_bkp_2` and so on.",
+        outputs="""The chosen generation is live, the one it replaces is generation 1, and `serving_ledger` has a row
+        about it. A second run with generation 1 exchanges them again; clearing or retrying this one does not.""",
         on_failure="""The live table stays as it was. A refusal says why: there is no previous generation, its columns
         differ, its key is not unique, or it has too few rows. A reader who holds the table is named.""",
     ),

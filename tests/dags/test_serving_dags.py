@@ -129,6 +129,7 @@ def test_the_rollback_form_offers_every_table(dag_bag: Any) -> None:
     assert dag.params.get_param("table").schema["enum"] == sorted(TARGETS)
     assert dag.params.get_param("environment").schema["enum"] == ["prod", "staging"]
     assert dag.params["accept_fewer_rows"] is False
+    assert dag.params["generation"] == 1
 
 
 def test_the_clean_up_covers_both_environments(dag_bag: Any) -> None:

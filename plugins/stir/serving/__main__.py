@@ -1,7 +1,8 @@
 """`python -m stir.serving`: look at, check and restore the published generations of a serving table.
 
 Servers are found by the Airflow connections prod_pg / stage_pg and clickhouse_gcc (AIRFLOW_CONN_* or the metadata
-database). Exit codes: 0 done and well, 1 refused or a server failed, 2 wrong usage, 3 `verify` found differences.
+database). Exit codes: 0 done and well, 1 refused or a server failed, 2 wrong usage, 3 `verify` found differences, 4
+`status` found a stale table.
 """
 
 from __future__ import annotations
@@ -11,28 +12,29 @@ import getpass
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from stir.serving import ledger, rollback
+from stir.serving import generations, ledger, rollback
 from stir.serving.catalog import relation_oid
 from stir.serving.database import connect
 from stir.serving.ddl import table_ddl
-from stir.serving.declaration import Target
+from stir.serving.declaration import MOST_GENERATIONS, Target
 from stir.serving.manifest import PublishRefused
 from stir.serving.naming import ENVIRONMENTS, Environment, RunNames
 from stir.serving.publication import Publication
+from stir.serving.status import moment, show_status
 from stir.serving.targets import TARGETS
 from stir.serving.verify import compare
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    environment = ENVIRONMENTS[getattr(options, "environment", "prod")]
+    environment = ENVIRONMENTS[getattr(options, "environment", None) or "prod"]
     target = TARGETS[getattr(options, "table", next(iter(TARGETS)))]  # `status` is about all of them
     commands: dict[str, Callable[[], int]] = {
-        "status": lambda: show_status(environment),
+        "status": lambda: show_status(chosen_environments(options)),
         "history": lambda: show_history(target, environment, options.limit),
-        "rollback": lambda: roll_back(target, environment, options.accept_fewer_rows, options.wait),
+        "rollback": lambda: roll_back(target, environment, options),
         "verify": lambda: verify(target, environment, options.sample),
         "ddl": lambda: show_ddl(target),
     }
@@ -59,10 +61,18 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("table", choices=sorted(TARGETS), help="serving table")
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument("--environment", choices=sorted(ENVIRONMENTS), default="prod", help="default: prod")
-    commands.add_parser("status", parents=[place], help="how old each table's live generation is")
+    status = commands.add_parser("status", help="how old each table's live generation is, and what was refused")
+    status.add_argument("--environment", choices=sorted(ENVIRONMENTS), default=None, help="default: all of them")
     history = commands.add_parser("history", parents=[table, place], help="generations that went live, newest first")
     history.add_argument("--limit", type=int, default=20, help="how many (default 20)")
-    back = commands.add_parser("rollback", parents=[table, place], help="put the previous generation back")
+    back = commands.add_parser("rollback", parents=[table, place], help="put a previous generation back")
+    back.add_argument(
+        "--generation",
+        type=int,
+        choices=range(1, MOST_GENERATIONS + 1),
+        default=1,
+        help="which one, 1 being the last that was replaced (default 1); `history` numbers them",
+    )
     back.add_argument(
         "--accept-fewer-rows",
         action="store_true",
@@ -76,13 +86,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def show_history(target: Target, environment: Environment, limit: int) -> int:
-    """Table of generations; marks the one that is live and the one that a rollback would restore."""
+    """Table of generations; marks the one that is live and those that a rollback can restore."""
     from rich.console import Console
     from rich.table import Table
 
     with closing(connect(environment, "history")) as connection, connection, connection.cursor() as cursor:
         entries = ledger.history(cursor, target.name, limit)
-        live, backup = relation_oid(cursor, target.name), relation_oid(cursor, target.backup)
+        places = {relation_oid(cursor, target.name): "live"} | {
+            relation_oid(cursor, target.previous_generation(number)): f"previous {number}"
+            for number in generations.kept(cursor, target)
+        }
     if not entries:
         print(f"{target.name} ({environment.name}): nothing was published yet")
         return 0
@@ -91,8 +104,7 @@ def show_history(target: Target, environment: Environment, limit: int) -> int:
         shown.add_column(heading, overflow="fold", justify="right" if heading in ("rows", "seconds") else "left")
     marked: set[int] = set()
     for entry in entries:
-        place = {live: "live", backup: "previous"}.get(entry.table_oid, "")
-        place = "" if entry.table_oid in marked else place
+        place = "" if entry.table_oid in marked else places.get(entry.table_oid, "")
         marked.add(entry.table_oid)
         shown.add_row(
             moment(entry.published_at),
@@ -108,43 +120,21 @@ def show_history(target: Target, environment: Environment, limit: int) -> int:
     return 0
 
 
-def show_status(environment: Environment) -> int:
-    """Table of all targets: the live generation, its mart's build and the newest event inside, with their age."""
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(title=f"{environment.name}, times in UTC")
-    for heading in ("table", "rows", "published", "mart built", "newest event", "data is old", "by"):
-        shown.add_column(heading, overflow="fold", justify="right" if heading in ("rows", "data is old") else "left")
-    with closing(connect(environment, "status")) as connection, connection, connection.cursor() as cursor:
-        for name in TARGETS:
-            entry = ledger.of_table(cursor, name, relation_oid(cursor, name))
-            if entry is None:
-                shown.add_row(name, "", "never")
-                continue
-            newest = entry.newest_event_at
-            shown.add_row(
-                name,
-                f"{entry.rows:,}",
-                moment(entry.published_at),
-                moment(entry.mart_built_at),
-                moment(newest),
-                str(timedelta(seconds=round((datetime.now(UTC) - newest).total_seconds()))) if newest else "",
-                entry.dag_id,
-            )
-    Console(width=None if sys.stdout.isatty() else 180).print(shown)
-    return 0
-
-
-def roll_back(target: Target, environment: Environment, accept_fewer_rows: bool, wait: float) -> int:
-    """Exchange live and previous generation."""
+def roll_back(target: Target, environment: Environment, options: argparse.Namespace) -> int:
+    """Put a previous generation back."""
     names = RunNames(
         target, environment, "command line", f"{getpass.getuser()} {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
     )
     with closing(connect(environment, "rollback")) as connection:
-        outcome = rollback.roll_back(connection, names, patience=wait, accept_fewer_rows=accept_fewer_rows)
+        outcome = rollback.roll_back(
+            connection,
+            names,
+            patience=options.wait,
+            accept_fewer_rows=options.accept_fewer_rows,
+            generation=options.generation,
+        )
     print(
-        f"{target.name} ({environment.name}): the previous generation is live again "
+        f"{target.name} ({environment.name}): previous generation {options.generation} is live again "
         f"({outcome.attempts} attempt(s), {outcome.locked_ms:.1f} ms under lock). "
         "The next scheduled sync publishes the mart again: pause its DAG if the mart is wrong."
     )
@@ -170,13 +160,13 @@ def verify(target: Target, environment: Environment, sample: int) -> int:
     return 0
 
 
+def chosen_environments(options: argparse.Namespace) -> list[Environment]:
+    return [ENVIRONMENTS[options.environment]] if options.environment else list(ENVIRONMENTS.values())
+
+
 def show_ddl(target: Target) -> int:
     print(table_ddl(target), end="")
     return 0
-
-
-def moment(time: datetime | None) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if time else ""
 
 
 if __name__ == "__main__":

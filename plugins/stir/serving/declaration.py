@@ -13,7 +13,18 @@ LONGEST_IDENTIFIER = 63
 """Bytes that PostgreSQL keeps of a name; it cuts longer ones silently, so that two of them may collide."""
 
 BACKUP_SUFFIX = "_old_bkp"
-LONGEST_NAME = LONGEST_IDENTIFIER - len(BACKUP_SUFFIX)
+MOST_GENERATIONS = 9
+"""Previous generations that a target may keep: their numbers have one digit."""
+
+
+def backup_suffix(number: int) -> str:
+    """What follows the table's name in that of its previous generation `number`, 1 being the last one replaced."""
+    return BACKUP_SUFFIX if number == 1 else f"{BACKUP_SUFFIX}_{number}"
+
+
+LONGEST_INDEX_NAME = LONGEST_IDENTIFIER - len(backup_suffix(MOST_GENERATIONS))
+LONGEST_TABLE_NAME = LONGEST_IDENTIFIER - len("_tmp_0123456789_99")
+"""A run's working table and its indexes are called `<table>_tmp_<digest>` and `..._<number>`."""
 
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -213,6 +224,12 @@ class Target:
     enrichments: tuple[Enrichment, ...] = ()
     guards: Guards = field(default_factory=Guards)
     limits: TimeLimits = field(default_factory=TimeLimits)
+    previous_generations: int = 1
+    """How many replaced generations stay for a rollback."""
+    stale_after: float = 28
+    """Hours: how old the mart of the live generation may be before `status` calls the table stale. The default suits a
+    mart that is built once a day: a day, the build's head start on the sync, and the time a run may take.
+    """
 
     def __post_init__(self) -> None:
         _check_names(self)
@@ -247,7 +264,11 @@ class Target:
     @property
     def backup(self) -> str:
         """Name of the previous generation."""
-        return self.name + BACKUP_SUFFIX
+        return self.previous_generation(1)
+
+    def previous_generation(self, number: int) -> str:
+        """Name of the table that holds previous generation `number`."""
+        return self.name + backup_suffix(number)
 
     @property
     def mart_database(self) -> str:
@@ -263,12 +284,17 @@ def _check_names(target: Target) -> None:
     for name in names:
         if not _IDENTIFIER.fullmatch(name):
             raise DeclarationError(f"target {target.name}: {name!r} is not a plain lower-case identifier")
-    for name in (target.name, *(index.name for index in target.indexes)):
-        if len(name) > LONGEST_NAME:
+    limits = {target.name: LONGEST_TABLE_NAME} | {index.name: LONGEST_INDEX_NAME for index in target.indexes}
+    for name, longest in limits.items():
+        if len(name) > longest:
             raise DeclarationError(
-                f"target {target.name}: name {name!r} has {len(name)} characters; at most {LONGEST_NAME}, so that "
-                f"{BACKUP_SUFFIX!r} still fits into PostgreSQL's {LONGEST_IDENTIFIER}"
+                f"target {target.name}: name {name!r} has {len(name)} characters; at most {longest}, so that the names "
+                f"of working tables and previous generations still fit into PostgreSQL's {LONGEST_IDENTIFIER}"
             )
+    if not 1 <= target.previous_generations <= MOST_GENERATIONS:
+        raise DeclarationError(
+            f"target {target.name}: previous_generations is {target.previous_generations}; 1 to {MOST_GENERATIONS}"
+        )
     for kind, group in (("column", target.columns), ("index", target.indexes)):
         seen: set[str] = set()
         for entry in group:

@@ -68,15 +68,7 @@ if [ -d "$folder" ]; then
   find "$folder" -maxdepth 1 -type f -name {shlex.quote(f"{pattern}*{digest}*")} -delete
   find "$folder" -maxdepth 1 -type f -name {shlex.quote(f"{pattern}*")} -mmin +{int(older_than_minutes)} -delete
 fi
-limit=$(date -u -d '-{int(older_than_minutes)} minutes' +%Y-%m-%dT%H:%M:%S)
-timeout -k 10 120 aws s3api list-objects-v2 --bucket "$bucket" --prefix {shlex.quote(objects)} --output text \\
-  --query "Contents[?contains(Key, '{digest}') || LastModified < '$limit'].[Key]" |
-while IFS= read -r key; do
-  case "$key" in
-    {objects}*) timeout -k 10 60 aws s3 rm --only-show-errors "s3://$bucket/$key"; echo "removed $key" ;;
-  esac
-done
-"""
+{_remove_objects(objects, [objects], older_than_minutes, digest)}"""
 
 
 def sweep_command(
@@ -87,7 +79,7 @@ def sweep_command(
     Only names of these targets and this environment are touched, as in `clean_up_command`.
     """
     names = " -o ".join(f"-name {shlex.quote(file_prefix(target, environment) + '*')}" for target in targets)
-    folders = "|".join(shlex.quote(object_folder(prefix, target, environment)) + "*" for target in targets)
+    folders = [object_folder(prefix, target, environment) for target in targets]
     root = f"{prefix.strip('/')}/{environment.name}/"
     return f"""set -eu
 folder={shlex.quote(folder)}
@@ -97,12 +89,39 @@ if [ -d "$folder" ]; then
   df -h "$folder"
   du -sh "$folder"
 fi
-limit=$(date -u -d '-{int(older_than_minutes)} minutes' +%Y-%m-%dT%H:%M:%S)
-timeout -k 10 120 aws s3api list-objects-v2 --bucket "$bucket" --prefix {shlex.quote(root)} --output text \\
-  --query "Contents[?LastModified < '$limit'].[Key]" |
-while IFS= read -r key; do
-  case "$key" in
-    {folders}) timeout -k 10 60 aws s3 rm --only-show-errors "s3://$bucket/$key"; echo "removed $key" ;;
+{_remove_objects(root, folders, older_than_minutes)}"""
+
+
+def _remove_objects(prefix: str, folders: list[str], older_than_minutes: int, digest: str = "") -> str:
+    """Shell lines that delete the objects below `prefix` that lie in one of the folders and are older than the limit,
+    or carry the digest in their key.
+
+    The list is made and filtered by the AWS CLI and goes back to it as it is, a thousand objects a call: starting the
+    CLI takes longer than deleting. An object that cannot be deleted ends the command with exit code 1.
+    """
+    within = " || ".join(f"starts_with(Key, {_jmespath(folder)})" for folder in folders)
+    carrying = f"contains(Key, {_jmespath(digest)}) || " if digest else ""
+    before, after = f"{{Quiet: `true`, Objects: (Contents || `[]`)[?({within}) && ({carrying}LastModified < '", "')]"
+    query = f'{shlex.quote(before)}"$limit"{shlex.quote(after + ".{Key: Key} | [:1000]}")}'
+    return f"""limit=$(date -u -d '-{int(older_than_minutes)} minutes' +%Y-%m-%dT%H:%M:%S)
+chosen=$(mktemp)
+trap 'rm -f "$chosen"' EXIT HUP INT TERM
+while :; do
+  timeout -k 10 120 aws s3api list-objects-v2 --bucket "$bucket" --prefix {shlex.quote(prefix)} --output json \\
+    --query {query} >"$chosen"
+  grep -q '"Key":' "$chosen" || break
+  sed -n 's/^ *"Key": /removing /p' "$chosen"
+  failed=$(timeout -k 10 120 aws s3api delete-objects --bucket "$bucket" --delete "file://$chosen" \\
+    --output text --query 'Errors[].[Key, Message]')
+  case "$failed" in
+    "" | None) ;;
+    *) echo "not deleted: $failed" >&2; exit 1 ;;
   esac
 done
 """
+
+
+def _jmespath(text: str) -> str:
+    """A JMESPath raw string."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from stir.serving import leftovers
-from stir.serving.declaration import Target
+from stir.serving.declaration import MOST_GENERATIONS, Target
 from stir.serving.naming import OWNER, Environment, RunNames
 
 if TYPE_CHECKING:
@@ -39,8 +39,11 @@ def clean_database(
     dropped = []
     for target in targets:
         dropped += leftovers.drop_leftovers(connection, RunNames(target, environment, dag_id, run_id), now=now)
-        if _replaced_before(connection, target, now - keep_backups) and _drop(connection, target.backup):
-            dropped.append(target.backup)
+        dropped += [
+            table
+            for table in _generations(target)
+            if _replaced_before(connection, table, now - keep_backups) and _drop(connection, table)
+        ]
     sizes = table_sizes(connection, targets)
     for table, size in sizes.items():
         log.info("%s (%s): %.1f MB", table, environment.name, size / 1e6)
@@ -48,20 +51,25 @@ def clean_database(
 
 
 def table_sizes(connection: psycopg2.extensions.connection, targets: list[Target]) -> dict[str, int]:
-    """Bytes of the targets' live and previous tables with their indexes, largest first."""
+    """Bytes of the targets' live tables and previous generations with their indexes, largest first."""
     with connection, connection.cursor() as cursor:
         cursor.execute(
             "select relname, pg_total_relation_size(oid) from pg_class "
             "where relkind = 'r' and relname = any(%s) and pg_table_is_visible(oid) order by 2 desc, 1",
-            ([name for target in targets for name in (target.name, target.backup)],),
+            ([name for target in targets for name in (target.name, *_generations(target))],),
         )
         return {table: int(size) for table, size in cursor.fetchall()}
 
 
-def _replaced_before(connection: psycopg2.extensions.connection, target: Target, moment: datetime) -> bool:
-    """Whether the target's backup is older than `moment`: the swap that made it the backup wrote when in its tag."""
+def _generations(target: Target) -> list[str]:
+    """Tables that previous generations may have, also beyond what the target keeps now."""
+    return [target.previous_generation(number) for number in range(1, MOST_GENERATIONS + 1)]
+
+
+def _replaced_before(connection: psycopg2.extensions.connection, table: str, moment: datetime) -> bool:
+    """Whether a previous generation was replaced before `moment`: the swap that replaced it wrote when in its tag."""
     with connection, connection.cursor() as cursor:
-        cursor.execute("select obj_description(to_regclass(%s), 'pg_class')", (target.backup,))
+        cursor.execute("select obj_description(to_regclass(%s), 'pg_class')", (table,))
         comment = cursor.fetchone()[0]
     try:
         tag = json.loads(comment or "")

@@ -1,4 +1,6 @@
-"""The ledger: one row per generation that went live (table `serving_ledger` of the serving database)."""
+"""The ledger: one row per generation that went live (table `serving_ledger` of the serving database), and beside it
+one per run that was refused (`serving_refusals`).
+"""
 
 # ruff: noqa: S608 -- every name in these statements comes from a declaration that was checked
 
@@ -108,6 +110,38 @@ def history(cursor: psycopg2.extensions.cursor, target: str, limit: int = 20) ->
         (target, limit),
     )
     return [_entry(row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a run did not publish, and when."""
+
+    step: str
+    reason: str
+    refused_at: datetime
+
+
+def note_refusal(
+    cursor: psycopg2.extensions.cursor, target: str, environment: str, dag_id: str, run_id: str, step: str, reason: str
+) -> None:
+    """Add one refusal in the caller's transaction."""
+    cursor.execute(
+        "insert into serving_refusals (target, environment, dag_id, run_id, step, reason) "
+        "values (%s, %s, %s, %s, %s, %s)",
+        (target, environment, dag_id, run_id, step, reason),
+    )
+
+
+def last_refusal(cursor: psycopg2.extensions.cursor, target: str) -> Refusal | None:
+    """The newest refusal since the newest publish, if there is one."""
+    cursor.execute(
+        "select step, reason, refused_at from serving_refusals where target = %s and refused_at > coalesce("
+        "(select max(published_at) from serving_ledger where target = %s and action = 'publish'), '-infinity') "
+        "order by id desc limit 1",
+        (target, target),
+    )
+    row = cursor.fetchone()
+    return Refusal(*row) if row else None
 
 
 def instant(seconds: float | None) -> datetime | None:

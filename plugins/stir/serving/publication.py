@@ -6,6 +6,7 @@ DAGs are parsed and the UI shows what ran.
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,8 @@ from stir.serving.settings import ServingSettings
 
 if TYPE_CHECKING:
     import psycopg2.extensions
+
+log = logging.getLogger(__name__)
 
 EXPORT, MANIFEST, GUARD = "export", "manifest", "guard"
 """Ids of the tasks whose results later tasks read."""
@@ -127,6 +130,18 @@ class Publication:
         """Complete the ledger row of this run with the duration of each step."""
         with closing(self.connect("ledger")) as connection, connection, connection.cursor() as cursor:
             ledger.add_seconds(cursor, self.target.name, ti.dag_id, ti.run_id, seconds)
+
+    def note_refusal(self, ti: Any, step: str, reason: str) -> None:
+        """Write down why this run publishes nothing. What keeps it from being written is logged and changes nothing."""
+        import psycopg2
+
+        names = self.names(ti)
+        where = (self.target.name, self.environment.name, names.dag_id, names.run_id)
+        try:
+            with closing(self.connect("refusal")) as connection, connection, connection.cursor() as cursor:
+                ledger.note_refusal(cursor, *where, step, reason)
+        except psycopg2.Error as error:
+            log.warning("the refusal could not be written down: %s", str(error).strip())
 
     def drop_leftovers(self, ti: Any) -> list[str]:
         """Drop this run's working tables, if they still exist, and those of crashed runs."""

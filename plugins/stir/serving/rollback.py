@@ -1,4 +1,4 @@
-"""Putting the previous generation back, guarded like a publish."""
+"""Putting a previous generation back, guarded like a publish."""
 
 from __future__ import annotations
 
@@ -18,34 +18,41 @@ if TYPE_CHECKING:
 
 
 def roll_back(
-    connection: psycopg2.extensions.connection, names: RunNames, *, patience: float, accept_fewer_rows: bool = False
+    connection: psycopg2.extensions.connection,
+    names: RunNames,
+    *,
+    patience: float,
+    accept_fewer_rows: bool = False,
+    generation: int = 1,
 ) -> SwapOutcome:
-    """Exchange the live table and its backup in one transaction; a second run of it ends where the first began.
+    """Make previous generation `generation` the live table in one transaction. The live one becomes generation 1, so
+    a second rollback to generation 1 ends where the first began.
 
-    Raises PublishRefused when there is no backup, its columns are not the live table's, its key is not unique and not
-    null, something on the live table would be left behind, or it has too few rows (`accept_fewer_rows` skips the share
-    guard only).
+    Raises PublishRefused when there is no such generation, its columns are not the live table's, its key is not unique
+    and not null, something on the live table would be left behind, or it has too few rows (`accept_fewer_rows` skips
+    the share guard only).
     """
     target = names.target
+    previous = target.previous_generation(generation)
 
     def check(cursor: psycopg2.extensions.cursor) -> int:
-        if not relation_exists(cursor, target.backup):
-            raise PublishRefused(f"{target.name} has no previous generation: there is no table {target.backup}")
-        live, backup = column_types(cursor, target.name), column_types(cursor, target.backup)
+        if not relation_exists(cursor, previous):
+            raise PublishRefused(f"{target.name} has no previous generation {generation}: there is no table {previous}")
+        live, backup = column_types(cursor, target.name), column_types(cursor, previous)
         if live != backup:
             differing = sorted(name for name in live.keys() | backup.keys() if live.get(name) != backup.get(name))
-            raise PublishRefused(f"{target.backup} has other columns than {target.name}: {', '.join(differing)}")
-        rows, live_rows = guards.count(cursor, target.backup), guards.count(cursor, target.name)
+            raise PublishRefused(f"{previous} has other columns than {target.name}: {', '.join(differing)}")
+        rows, live_rows = guards.count(cursor, previous), guards.count(cursor, target.name)
         problems = guards.size_problems(target, rows, 0 if accept_fewer_rows else live_rows)
-        nulls = guards.key_nulls(cursor, target, target.backup)
-        duplicates, example = guards.key_duplicates(cursor, target, target.backup)
+        nulls = guards.key_nulls(cursor, target, previous)
+        duplicates, example = guards.key_duplicates(cursor, target, previous)
         if nulls or duplicates:
             problems.append(f"key: {nulls:,} rows with NULL, {duplicates:,} duplicates {example}".rstrip())
         problems += [f"dependents: {blocker}" for blocker in blocking_dependents(cursor, target.name)]
         guards.refuse(target, problems)
         return rows
 
-    return swap.roll_back(connection, names, check, patience=patience)
+    return swap.roll_back(connection, names, check, patience=patience, generation=generation)
 
 
 def roll_back_as_asked(params: dict[str, Any], dag_run: Any, **_: Any) -> dict[str, Any]:
@@ -64,6 +71,7 @@ def roll_back_as_asked(params: dict[str, Any], dag_run: Any, **_: Any) -> dict[s
                 names,
                 patience=target.limits.swap,
                 accept_fewer_rows=bool(params["accept_fewer_rows"]),
+                generation=int(params.get("generation", 1)),
             )
     except PublishRefused as refusal:
         raise AirflowFailException(str(refusal)) from refusal

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stir.serving import ledger
+from stir.serving import generations, ledger
 from stir.serving.catalog import (
     grant_statements,
     index_names,
@@ -24,7 +24,8 @@ from stir.serving.catalog import (
     table_comment,
     views_on,
 )
-from stir.serving.declaration import BACKUP_SUFFIX, LONGEST_NAME, Target
+from stir.serving.declaration import Target
+from stir.serving.generations import backup_index
 from stir.serving.ledger import LedgerEntry
 from stir.serving.load import literal, one_writer
 from stir.serving.manifest import PublishRefused
@@ -60,11 +61,12 @@ class Incoming:
 def publish(
     connection: psycopg2.extensions.connection, names: RunNames, entry: LedgerEntry, *, patience: float
 ) -> SwapOutcome:
-    """Make the working table of this run the live one; the live one becomes the backup, an older backup is dropped.
+    """Make the working table of this run the live one; the live one becomes previous generation 1, the others move on
+    by one, and those beyond the target's limit are dropped.
 
     The ledger row is part of the transaction. Running it again after a success does nothing. Raises PublishRefused
-    when a newer generation is live or something hangs on the backup, TimeoutError when the lock was not to be had
-    within `patience` seconds.
+    when a newer generation is live or something hangs on one to be dropped, TimeoutError when the lock was not to be
+    had within `patience` seconds.
     """
     target = names.target
 
@@ -76,7 +78,8 @@ def publish(
             raise PublishRefused(f"working table {names.working_table} is gone: run this DAG again from the export")
         live = relation_oid(cursor, target.name)
         _refuse_older(cursor, target, live, entry)
-        _drop_backup(cursor, target)
+        cursor.execute(f"set local lock_timeout = '{LOCK_WAIT_MS}ms'")
+        generations.make_room(cursor, target)
         incoming = Incoming(
             names.working_table,
             {names.working_index(number): index.name for number, index in enumerate(target.indexes)},
@@ -95,10 +98,12 @@ def roll_back(
     check: Callable[[psycopg2.extensions.cursor], int],
     *,
     patience: float,
+    generation: int = 1,
 ) -> SwapOutcome:
-    """Put the backup back in the live table's place; the live one becomes the backup. A run does so once.
+    """Put previous generation `generation` back in the live table's place; the live one becomes generation 1 and the
+    newer ones move on by one. A run does so once.
 
-    `check` runs the guards on the backup inside the transaction and returns its rows.
+    `check` runs the guards on it inside the transaction and returns its rows.
     """
     target = names.target
 
@@ -107,7 +112,7 @@ def roll_back(
         if ledger.rolled_back_by(cursor, target.name, names.dag_id, names.run_id):
             return None  # a retry must not exchange the two again
         rows = check(cursor)
-        live, backup = relation_oid(cursor, target.name), relation_oid(cursor, target.backup)
+        live, backup = relation_oid(cursor, target.name), relation_oid(cursor, target.previous_generation(generation))
         known = ledger.of_table(cursor, target.name, backup)
         entry = known or LedgerEntry(
             target=target.name, environment=names.environment.name, action=ledger.ROLLBACK, dag_id="", run_id=""
@@ -127,11 +132,7 @@ def roll_back(
             ),
         )
         cursor.execute(f"set local lock_timeout = '{LOCK_WAIT_MS}ms'")
-        cursor.execute(f"alter table {target.backup} rename to {names.working_table}")
-        indexes = {}
-        for number, name in enumerate(index_names(cursor, names.working_table)):  # they make room for the live table's
-            cursor.execute(f'alter index "{name}" rename to "{names.working_index(number)}"')
-            indexes[names.working_index(number)] = name.removesuffix(BACKUP_SUFFIX)
+        indexes = generations.take_out(cursor, target, generation, names)
         return _exchange(cursor, target, Incoming(names.working_table, indexes), names.tag())
 
     return _persistently(connection, target, attempt, patience)
@@ -171,11 +172,6 @@ def _exchange(cursor: psycopg2.extensions.cursor, target: Target, incoming: Inco
     return (time.perf_counter() - begin) * 1000
 
 
-def backup_index(name: str) -> str:
-    """Name of a live table's index once the table is the backup."""
-    return name[:LONGEST_NAME] + BACKUP_SUFFIX
-
-
 def _refuse_older(cursor: psycopg2.extensions.cursor, target: Target, live: int | None, entry: LedgerEntry) -> None:
     current = ledger.of_table(cursor, target.name, live)
     if current and current.mart_built_at and entry.mart_built_at and current.mart_built_at > entry.mart_built_at:
@@ -183,18 +179,6 @@ def _refuse_older(cursor: psycopg2.extensions.cursor, target: Target, live: int 
             f"{target.name} already shows a newer mart: built {current.mart_built_at:%F %T}, this run's was built "
             f"{entry.mart_built_at:%F %T} (published by {current.dag_id}, run {current.run_id})"
         )
-
-
-def _drop_backup(cursor: psycopg2.extensions.cursor, target: Target) -> None:
-    import psycopg2
-
-    cursor.execute(f"set local lock_timeout = '{LOCK_WAIT_MS}ms'")
-    try:
-        cursor.execute(f"drop table if exists {target.backup}")
-    except psycopg2.errors.DependentObjectsStillExist as error:
-        raise PublishRefused(
-            f"the previous generation {target.backup} cannot be dropped: {error.diag.message_detail}"
-        ) from error
 
 
 def _persistently(

@@ -90,7 +90,7 @@ def _publish_tasks(dag: DAG, publication: Publication, grace: timedelta) -> None
     manifest = PythonOperator(
         task_id=MANIFEST,
         doc_md="Reads the object back in ClickHouse: rows, bytes, checksum, columns, build time, newest event.",
-        python_callable=Refusing(publication.take_manifest),
+        python_callable=Refusing(publication, MANIFEST, publication.take_manifest),
         execution_timeout=timedelta(seconds=limits.export) + KILL_AFTER,
     )
     fetch = SSHOperator(
@@ -109,14 +109,14 @@ def _publish_tasks(dag: DAG, publication: Publication, grace: timedelta) -> None
     guard = PythonOperator(
         task_id=GUARD,
         doc_md="Rows as in the manifest, share of live, minimum, key unique and not null, nothing that blocks a swap.",
-        python_callable=Refusing(publication.check_guards),
+        python_callable=Refusing(publication, GUARD, publication.check_guards),
         execution_timeout=timedelta(seconds=limits.load) + KILL_AFTER,
     )
     index = _postgres(environment, "index", "index_sql", limits.index, "Builds indexes and statistics.")
     swap = PythonOperator(
         task_id="swap",
         doc_md="Renames in one transaction under a short lock timeout; keeps the previous generation.",
-        python_callable=Refusing(publication.swap),
+        python_callable=Refusing(publication, "swap", publication.swap),
         execution_timeout=timedelta(seconds=limits.swap) + KILL_AFTER,
     )
     vacuum = SQLExecuteQueryOperator(
@@ -186,6 +186,7 @@ class FreshMart(BaseSensorOperator):
         try:
             found = self.publication.freshness(by_hand=is_manual(context), grace=self.grace)
         except PublishRefused as refusal:
+            self.publication.note_refusal(context["ti"], self.task_id, str(refusal))
             raise AirflowFailException(str(refusal)) from refusal
         self.reason = found.reason
         self.log.info("%s", found.reason)
@@ -201,9 +202,11 @@ class FreshMart(BaseSensorOperator):
 
 
 class Refusing:
-    """A step whose refusal ends the task at once: another try would see the same data."""
+    """A step whose refusal ends the task at once: another try would see the same data. `status` shows why."""
 
-    def __init__(self, step: Any) -> None:
+    def __init__(self, publication: Publication, task_id: str, step: Any) -> None:
+        self.publication = publication
+        self.task_id = task_id
         self.step = step
         self.__name__ = step.__name__
 
@@ -215,6 +218,7 @@ class Refusing:
         try:
             return self.step(ti)
         except PublishRefused as refusal:
+            self.publication.note_refusal(ti, self.task_id, str(refusal))
             raise AirflowFailException(str(refusal)) from refusal
 
 

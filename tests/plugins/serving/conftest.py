@@ -9,15 +9,19 @@ from __future__ import annotations
 import copy
 import json
 import os
+import subprocess
 import sys
+import threading
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import clickhouse_driver
+import psutil
 import pytest
 from stir.serving.declaration import Target
 from stir.serving.naming import RunNames
@@ -59,6 +63,9 @@ class Publishing:
     dag: Any
     target: Target = LEADERBOARD
     runs: int = 0
+    filled: set[tuple[int, int]] = field(default_factory=set)
+    """Rows and sum of followers of every generation that the mart has held."""
+    server_died: bool = False
 
     def connect(self) -> Any:
         return self.postgres.connection(self.database)
@@ -116,8 +123,53 @@ class Publishing:
         """Where the fetched file of a run lies."""
         return self.folder / self.names(ti).file_name(ti.results["manifest"]["key"])
 
+    def replace_object(self, key: str, body: bytes) -> None:
+        self.s3.client().put_object(Bucket="stir-exports", Key=key, Body=body)
+
+    def object_body(self, key: str) -> bytes:
+        return self.s3.client().get_object(Bucket="stir-exports", Key=key)["Body"].read()
+
+    def kill_postgres(self) -> None:
+        """SIGKILL to the server and all its backends."""
+        self.server_died = True
+        server = psutil.Process(self.postgres.main.process().pid)
+        for process in (*server.children(), server):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def attempt(self, task_id: str, ti: Instance) -> tuple[threading.Thread, list[Exception]]:
+        """Run one step in a thread; its error is put into the list."""
+        failures: list[Exception] = []
+
+        def work() -> None:
+            try:
+                self.step(task_id, ti)
+            except Exception as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        return thread, failures
+
+    def wait_for(self, condition: str, seconds: float = 60) -> None:
+        """Until a query on the serving database gives a row."""
+        with closing(self.connect()) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                cursor.execute(condition)
+                if cursor.fetchone():
+                    return
+                time.sleep(0.02)
+        raise TimeoutError(f"never true: {condition}")
+
+    def restart_postgres(self) -> None:
+        self.postgres.start()
+        self.postgres.wait_ready()
+
     def fill(self, rows: int, *, month: str = MONTH, profile: str = "concat('p', toString(number))") -> None:
         """Replace the mart by `rows` generated rows."""
+        self.filled.add((rows, 5 * rows * (rows - 1)))
         create_log(self.clickhouse)
         self.clickhouse.execute("drop table if exists dbt.mart_leaderboard sync")
         self.clickhouse.execute(mart_ddl(self.target))
@@ -220,3 +272,48 @@ def publishing(
             serving_servers["folder"],
             serving_servers["dag"],
         )
+
+
+@contextmanager
+def reading(publishing: Publishing) -> Iterator[None]:
+    """A process selects from the live table all the while.
+
+    It must have seen whole generations only, each as the mart once held it, and no error. Where the test killed the
+    server its connection may break; it connects anew.
+    """
+    connection = publishing.postgres.settings
+    variables = {
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(connection.port("postgres")),
+        "PGUSER": "stir",
+        "PGPASSWORD": publishing.postgres.secrets.postgres_password,
+        "PGDATABASE": publishing.database,
+        "PGAPPNAME": "generation reader",
+    }
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("generation_reader.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | variables,
+    )
+    try:
+        assert process.stdout.readline() == "reading\n"
+        yield
+        told = json.loads(process.communicate(timeout=60)[0])
+    finally:
+        process.kill()
+        process.wait()
+    assert told["errors"] == []
+    assert publishing.server_died or told["lost"] == 0
+    assert {tuple(each) for each in told["seen"]} <= publishing.filled
+
+
+@pytest.fixture
+def live(publishing: Publishing) -> Iterator[Publishing]:
+    """A database in which one generation of 100 rows is live, read by another process all the while."""
+    publishing.fill(100)
+    publishing.run()
+    assert publishing.rows() == 100
+    with reading(publishing):
+        yield publishing

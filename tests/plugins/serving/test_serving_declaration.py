@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stir.serving.declaration import Column, DeclarationError, Enrichment, Index, Origin
+from stir.serving.declaration import MOST_GENERATIONS, Column, DeclarationError, Enrichment, Index, Origin
 from stir.serving.export import StagingFormat
 from stir.serving.fetch import clean_up_command
+from stir.serving.generations import backup_index
 from stir.serving.naming import PRODUCTION, STAGING, RunNames, advisory_key, object_folder, working_table_pattern
 from stir.serving.settings import ServingSettings
-from stir.serving.swap import backup_index
 from stir.serving.targets import TARGETS, target_named
 from stir.serving.targets.leaderboard import LEADERBOARD
 
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.unit
     ("change", "complaint"),
     [
         ({"name": "leaderboard; drop table x"}, "not a plain lower-case identifier"),
-        ({"name": "l" * 60}, "has 60 characters; at most 55"),
-        ({"indexes": (Index("leaderboard_" + "x" * 50, ("id",)),)}, "has 62 characters; at most 55"),
+        ({"name": "l" * 60}, "has 60 characters; at most 45"),
+        ({"indexes": (Index("leaderboard_" + "x" * 50, ("id",)),)}, "has 62 characters; at most 53"),
         ({"indexes": (Index("leaderboard_by_rank", ("rank_of_nothing",)),)}, "unknown columns"),
         ({"key": ("month", "handle")}, "key column 'handle' must be a required column"),
         ({"mart": "mart_leaderboard"}, "must be <database>.<table>"),
@@ -39,6 +39,8 @@ pytestmark = pytest.mark.unit
             "not columns of origin enrichment",
         ),
         ({"enrichments": LEADERBOARD.enrichments * 2}, "one enrichment per base table"),
+        ({"previous_generations": 10}, "previous_generations is 10; 1 to 9"),
+        ({"previous_generations": 0}, "previous_generations is 0; 1 to 9"),
         ({"staging_mart": "mart_staging"}, "must be <database>.<table>"),
         ({"columns": (*LEADERBOARD.columns, Column("x", "bigint", "Int64", overlaid=True))}, "no enrichment fills"),
     ],
@@ -79,11 +81,22 @@ def test_production_and_staging_share_no_object():
 @pytest.mark.parametrize("target", TARGETS.values(), ids=lambda target: target.name)
 def test_every_name_fits_into_postgres(target):
     names = RunNames(target, PRODUCTION, "d", "r")
-    generated = [names.staged_table + "_l", names.working_table, target.backup]
+    generated = [names.staged_table + "_l", names.working_table]
+    generated += [target.previous_generation(number) for number in range(1, MOST_GENERATIONS + 1)]
     generated += [names.working_index(number) for number in range(len(target.indexes))]
-    generated += [backup_index(index.name) for index in target.indexes]
+    generated += [
+        backup_index(index.name, number) for index in target.indexes for number in range(1, MOST_GENERATIONS + 1)
+    ]
     assert max(len(name.encode()) for name in generated) <= 63
     assert len(set(generated)) == len(generated)
+
+
+def test_long_names_of_foreign_indexes_stay_apart_and_fit():
+    """Case 44: a name of 63 bytes, and two that differ in their last letter only."""
+    names = ["i" * 62 + "a", "i" * 62 + "b", "é" * 31 + "a"]
+    backups = {backup_index(name, number) for name in names for number in (1, 2, 9)}
+    assert len(backups) == 9
+    assert max(len(name.encode()) for name in backups) <= 63
 
 
 def test_patterns_of_one_target_do_not_match_another():

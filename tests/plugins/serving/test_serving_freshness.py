@@ -125,7 +125,9 @@ def test_added_rows_are_another_build_of_a_mart_that_dbt_adds_to(publishing):
 def gate(publishing, *, waited, run_type="scheduled"):
     """Run the sensor as Airflow does, `waited` seconds after its first look."""
     first = datetime.now(UTC) - timedelta(seconds=waited)
-    ti = SimpleNamespace(get_first_reschedule_date=lambda context: first)
+    ti = SimpleNamespace(
+        dag_id=publishing.dag.dag_id, run_id="scheduled__1", get_first_reschedule_date=lambda context: first
+    )
     task = publishing.dag.get_task("freshness")
     return task.execute({"ti": ti, "dag_run": SimpleNamespace(run_type=run_type)})
 
@@ -139,6 +141,7 @@ def test_gate_passes_waits_and_then_skips_with_the_reason(live):
     live.clickhouse.execute("drop table dbt.mart_leaderboard sync")
     with pytest.raises(AirflowFailException, match="is gone"):
         gate(live, waited=0)
+    assert live.query("select step, run_id from serving_refusals") == [("freshness", "scheduled__1")]
 
 
 def test_export_of_a_mart_that_was_rebuilt_meanwhile_fails_so_that_it_is_tried_again(live):

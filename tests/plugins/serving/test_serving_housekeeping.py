@@ -103,6 +103,32 @@ def test_abandoned_files_of_every_target_go_and_others_stay(publishing, sshd_ser
             (publishing.folder / name).unlink()
 
 
+def test_a_thousand_objects_of_a_run_go_in_batches_and_nothing_else(publishing):
+    """More than one call may delete, and keys that need escaping; a table whose name begins alike keeps its objects."""
+    publication = publishing.dag.user_defined_macros["publication"]
+    ti = publishing.new_run()
+    digest = publishing.names(ti).digest
+    folder = "data-pipeline/prod/leaderboard/"
+    mine = {f"{folder}{number}-{digest}" for number in range(1003)} | {f"{folder}a 'quoted\" é-{digest}"}
+    others = {
+        f"{folder}young-of-another-run",
+        f"data-pipeline/prod/leaderboard_x/{digest}",
+        f"data-pipeline/staging/leaderboard/{digest}",
+        f"elsewhere/{digest}",
+    }
+    client = publishing.s3.client()
+    for key in mine | others:
+        client.put_object(Bucket="stir-exports", Key=key, Body=b"x")
+    done = publishing.sshd.run(publication.clean_up_command(ti), seconds=120)
+    assert done.returncode == 0, done.stderr
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket="stir-exports")
+    left = {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+    assert not mine & left
+    assert others <= left
+    for key in others:
+        client.delete_object(Bucket="stir-exports", Key=key)
+
+
 def test_rollback_from_the_form_happens_once_however_often_its_task_runs(publishing):
     for rows in (100, 120):
         publishing.fill(rows)

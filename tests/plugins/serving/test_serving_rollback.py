@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from stir.serving.__main__ import main
 
 pytestmark = pytest.mark.integration
@@ -28,7 +29,7 @@ def test_rollback_exchanges_generations_and_a_second_one_undoes_it(two_generatio
     two_generations.query("create view shown as select platform_id from leaderboard")
     names = indexes(two_generations, "leaderboard")
     assert main(["rollback", "leaderboard"]) == 0
-    assert "previous generation is live again" in capsys.readouterr().out
+    assert "previous generation 1 is live again" in capsys.readouterr().out
     assert two_generations.rows() == 100
     assert two_generations.rows("shown") == 100
     assert two_generations.rows("leaderboard_old_bkp") == 120
@@ -83,7 +84,7 @@ def test_history_shows_what_is_live_and_what_a_rollback_would_restore(two_genera
 
 
 def test_status_shows_every_table_and_how_old_its_data_is(two_generations, capsys):
-    assert main(["status"]) == 0
+    assert main(["status", "--environment", "prod"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "120" in next(line for line in lines if " leaderboard " in line)
     assert "never" in next(line for line in lines if " group_metrics " in line)
@@ -99,6 +100,40 @@ def test_verify_agrees_after_a_publish_and_finds_one_changed_value(two_generatio
     assert "sum followers" in out
     assert "non-null category" in out
     assert "p5: followers is 50 in the mart, 51 in leaderboard" in out
+
+
+def test_verify_finds_a_missing_and_an_extra_row(two_generations, capsys):
+    two_generations.query("delete from leaderboard where platform_id = 'p7'")
+    assert main(["verify", "leaderboard"]) == 3
+    out = capsys.readouterr().out
+    assert "rows: 120 in dbt.mart_leaderboard, 119 in leaderboard" in out
+    assert "p7 is missing in leaderboard" in out
+    two_generations.query(
+        "insert into leaderboard (month, platform, profile_platform, platform_id, followers) "
+        "values ('2026-10-01', 'INSTAGRAM', 'YA', 'p7', 70), ('2026-10-01', 'INSTAGRAM', 'IA', 'stranger', 5)"
+    )
+    assert main(["verify", "leaderboard"]) == 3
+    out = capsys.readouterr().out
+    assert "rows: 120 in dbt.mart_leaderboard, 121 in leaderboard" in out
+    assert "sum followers" in out
+
+
+def test_status_tells_a_stale_table_and_the_refusal_since(two_generations, capsys, monkeypatch):
+    limit = two_generations.target.stale_after
+    two_generations.fill(3)
+    with pytest.raises(AirflowFailException, match="share of live"):
+        two_generations.run()
+    assert main(["status", "--environment", "prod"]) == 0
+    told = "".join(capsys.readouterr().out.split())
+    assert "guard:leaderboardstaysasitis." in told
+    two_generations.query(f"update serving_ledger set mart_built_at = now() - interval '{limit * 60 + 5:.0f} min'")
+    assert main(["status", "--environment", "prod"]) == 4
+    assert f"STALE, limit {limit:g} h" in capsys.readouterr().out
+    monkeypatch.setenv("AIRFLOW_CONN_STAGE_PG", '{"conn_type": "postgres", "host": "127.0.0.1", "port": 9}')
+    assert main(["status"]) == 1, "an environment that does not answer does not hide the other"
+    said = capsys.readouterr()
+    assert "STALE" in said.out
+    assert "staging: connection to server" in said.err
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["rollback", "--help"]])

@@ -18,6 +18,7 @@ RATIO = "Nullable(Float64)"
 
 COLLECTION_POST_METRICS_SUMMARY = Target(
     name="collection_post_metrics_summary",
+    stale_after=2,
     mart="dbt.mart_collection_post",
     staging_mart="dbt.mart_staging_collection_post",
     description="Posts of each collection with their latest numbers, clicks, orders and cost.",

@@ -12,6 +12,7 @@ RATIO = "Nullable(Float64)"
 
 SOCIAL_PROFILE_CORE_METRICS = Target(
     name="social_profile_core_metrics",
+    stale_after=1,
     mart="dbt.mart_profile_core_metrics",
     description="Followers, posts and engagement of each profile as of the last quarter of an hour.",
     columns=(

@@ -9,6 +9,7 @@ from stir.serving.declaration import SERIAL_ID, Column, Enrichment, Index, Targe
 
 SOCIAL_PROFILE_HASHTAGS = Target(
     name="social_profile_hashtags",
+    stale_after=196,  # built once a week
     mart="dbt.mart_instagram_hashtags",
     description="The ten hashtags that each Instagram profile uses most, and how often.",
     columns=(

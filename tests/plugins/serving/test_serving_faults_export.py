@@ -1,0 +1,134 @@
+"""Faults of the export: cases 28, 29, 41 and 42. A process reads the live table all the while (`live`)."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from backports import zstd
+from stir.serving.manifest import Manifest
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda body: body[:-500], "holds 0 rows, dbt.mart_leaderboard has 200: the export was cut short"),
+        (lambda body: b"not compressed at all", "is cut short or damaged"),
+    ],
+    ids=["cut short", "damaged"],
+)
+def test_object_that_is_not_whole_is_refused_by_the_manifest(live, change, complaint):
+    live.fill(200)
+    ti = live.run(until="export")
+    key = ti.results["export"][0][0]
+    live.replace_object(key, change(live.object_body(key)))
+    with pytest.raises(AirflowFailException, match=complaint):
+        live.step("manifest", ti)
+    assert live.rows() == 100
+
+
+def test_a_mart_rebuilt_during_the_export_is_refused(live):
+    live.fill(200)
+    ti = live.run(until="export")
+    first = ti.results["export"][0]
+    assert first[1] == first[4], "nothing was rebuilt"
+    live.fill(200)
+    second = live.run(until="export").results["export"][0]
+    assert second[1] != first[1], "a rebuild is another build, whatever its rows"
+    ti.results["export"] = [(*first[:4], second[4])]
+    with pytest.raises(AirflowFailException, match="was rebuilt while it was exported"):
+        live.step("manifest", ti)
+
+
+def test_object_with_fewer_rows_than_the_mart_is_refused(live):
+    live.fill(200)
+    ti = live.run(until="export")
+    key = ti.results["export"][0][0]
+    lines = zstd.decompress(live.object_body(key)).splitlines(keepends=True)
+    live.replace_object(key, zstd.compress(b"".join(lines[:150])))
+    with pytest.raises(AirflowFailException, match=r"holds 150 rows, dbt.mart_leaderboard has 200: the export was cut"):
+        live.step("manifest", ti)
+    assert live.rows() == 100
+
+
+def test_export_never_overwrites_an_object(live):
+    ti = live.new_run()
+    publication = live.dag.user_defined_macros["publication"]
+    key = publication.source_state_sql(ti).split("'")[1]
+    live.replace_object(key, b"somebody else's")
+    with pytest.raises(Exception, match="already exists"):
+        live.step("export", ti)
+    assert live.object_body(key) == b"somebody else's"
+    ti.try_number = 2
+    live.run(ti)
+    assert ti.results["manifest"]["key"] != key
+
+
+def test_empty_mart_is_refused(live):
+    live.fill(0)
+    with pytest.raises(AirflowFailException, match="0 rows exported"):
+        live.run()
+    assert live.rows() == 100
+
+
+def test_drifted_mart_is_refused_with_the_columns(live):
+    live.clickhouse.execute("alter table dbt.mart_leaderboard modify column followers Nullable(String)")
+    live.clickhouse.execute("alter table dbt.mart_leaderboard add column unrelated String")
+    with pytest.raises(AirflowFailException, match=r"followers is Nullable\(String\), declared Nullable\(Int64\)"):
+        live.run()
+    assert live.rows() == 100
+
+
+def test_manifest_survives_its_way_through_xcom(live):
+    ti = live.run(until="manifest")
+    assert Manifest.from_dict(ti.results["manifest"]).as_dict() == ti.results["manifest"]
+
+
+def test_export_killed_in_mid_object_then_retry(live, clickhouse_service):
+    """Case 28: ClickHouse is killed while it writes. The mart is read slowly, in small blocks, to be caught at it."""
+    live.fill(290)
+    live.clickhouse.execute("drop table if exists dbt.read_slowly sync")
+    live.clickhouse.execute("rename table dbt.mart_leaderboard to dbt.read_slowly")
+    live.clickhouse.execute(
+        "create view dbt.mart_leaderboard as select * from dbt.read_slowly where sleepEachRow(0.01) = 0 "
+        "settings max_block_size = 10"
+    )
+    ti = live.new_run()
+    exporting, failures = live.attempt("export", ti)
+    writing = "select count() from system.processes where query like 'insert into function s3%'"
+    until = time.monotonic() + 60
+    while not live.clickhouse.execute(writing)[0][0] and time.monotonic() < until:
+        time.sleep(0.02)
+    server = psutil.Process(clickhouse_service.main.process().pid)
+    server.kill()
+    server.wait(30)
+    exporting.join(60)
+    clickhouse_service.start()
+    clickhouse_service.wait_ready()
+    live.clickhouse.disconnect()
+    assert failures
+    assert not [key for key in live.objects() if live.names(ti).digest in key], "half an object has no name"
+    with pytest.raises(TypeError):
+        live.step("manifest", ti)
+    live.fill(290)
+    live.clickhouse.execute("drop table dbt.read_slowly sync")
+    ti.try_number = 2
+    live.run(ti)
+    assert live.rows() == 290
+
+
+def test_new_column_of_the_mart_is_let_pass_and_a_dropped_one_is_refused(live):
+    """Case 42: what nobody publishes does no harm; what is missing is named."""
+    live.fill(110)
+    live.clickhouse.execute("alter table dbt.mart_leaderboard add column unrelated String")
+    live.run()
+    assert live.rows() == 110
+    live.fill(120)
+    live.clickhouse.execute("alter table dbt.mart_leaderboard drop column followers")
+    with pytest.raises(Exception, match="followers"):
+        live.run()
+    assert live.rows() == 110

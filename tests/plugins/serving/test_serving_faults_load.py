@@ -1,0 +1,145 @@
+"""Faults between the load and the swap: cases 33, 34, 36, 39 and 41 to 43.
+
+A process reads the live table all the while (`live`).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import closing
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from stir.serving import swap
+
+pytestmark = pytest.mark.integration
+
+
+def test_postgres_killed_during_copy_then_retry(live):
+    """The load reads from a pipe, so that the kill surely falls into the middle of COPY."""
+    live.fill(300)
+    ti = live.run(until="fetch")
+    path = live.fetched(ti)
+    content = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    path.chmod(0o644)
+    failure = []
+
+    def load():
+        try:
+            live.step("load", ti)
+        except Exception as error:
+            failure.append(error)
+
+    loading = threading.Thread(target=load)
+    loading.start()
+    pipe = os.open(path, os.O_WRONLY)
+    os.write(pipe, content[: len(content) // 3])
+    live.kill_postgres()
+    os.close(pipe)
+    loading.join(30)
+    assert failure
+    path.unlink()
+    path.write_bytes(content)
+    path.chmod(0o644)
+    live.restart_postgres()
+    assert live.rows() == 100
+    live.run(ti, after="fetch")
+    assert live.rows() == 300
+
+
+def test_loss_of_ninety_percent_of_the_rows_is_refused(live):
+    live.fill(10)
+    with pytest.raises(AirflowFailException, match=r"10 of 100 rows are 10\.0%, at least 50% required"):
+        live.run()
+    assert live.rows() == 100
+
+
+def test_half_of_the_rows_is_enough(live):
+    live.fill(50)
+    live.run()
+    assert live.rows() == 50
+
+
+def test_duplicate_keys_are_refused_and_one_is_named(live):
+    live.fill(200, profile="concat('p', toString(if(number < 6, number % 2, number)))")
+    with pytest.raises(AirflowFailException, match=r"key unique: 4 rows too many .* for example .*p[01]"):
+        live.run()
+    assert live.rows() == 100
+
+
+def test_null_in_the_key_and_lost_rows_are_both_reported(live):
+    ti = live.run(until="enrich")
+    table = live.names(ti).working_table
+    live.query(f"update {table} set platform_id = null where platform_id in ('p1', 'p2', 'p3')")
+    live.query(f"delete from {table} where platform_id = 'p4'")
+    with pytest.raises(AirflowFailException) as refusal:
+        live.step("guard", ti)
+    assert "99 in the working table, 100 in the manifest (-1)" in str(refusal.value)
+    assert "3 rows have a NULL in" in str(refusal.value)
+    assert live.query("select count(*) from leaderboard where platform_id is null") == [(0,)]
+
+
+def test_drifted_serving_table_is_refused_with_the_columns(live):
+    live.query("alter table leaderboard add column mystery text")
+    with pytest.raises(AirflowFailException, match=r"mystery \(text\) is not declared"):
+        live.run()
+    assert live.rows() == 100
+
+
+def test_second_writer_is_kept_out(live):
+    ti = live.run(until="fetch")
+    with closing(live.connect()) as other, other.cursor() as cursor:
+        cursor.execute(swap.one_writer(live.target))
+        with pytest.raises(Exception, match="another run is writing leaderboard right now"):
+            live.step("load", ti)
+        other.rollback()
+        live.run(ti, after="fetch")
+
+
+def test_postgres_killed_during_the_index_build_then_retry(live):
+    """Case 34: an event trigger holds the transaction in the middle of the build, with a part of the indexes made."""
+    live.fill(300)
+    ti = live.run(until="guard")
+    with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
+        cursor.execute(
+            "create function hold() returns event_trigger language plpgsql as "
+            "$$ begin perform pg_sleep(600); end $$; "
+            "create event trigger hold on ddl_command_start when tag in ('CREATE INDEX') execute function hold()"
+        )
+    building, failures = live.attempt("index", ti)
+    live.wait_for("select 1 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()")
+    live.kill_postgres()
+    building.join(60)
+    assert failures
+    live.restart_postgres()
+    with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
+        cursor.execute("drop event trigger hold; drop function hold()")
+    assert live.rows() == 100
+    live.run(ti, after="guard")
+    assert live.rows() == 300
+
+
+def test_postgres_killed_during_vacuum_then_retry(live):
+    """Case 36: the new generation is live already; the vacuum is paced by the server's own cost delay."""
+    live.fill(3000)
+    ti = live.run(until="swap")
+    slow = ("vacuum_cost_delay = '100ms'", "vacuum_cost_limit = 1")
+    with closing(live.postgres.superuser_connection(live.database)) as admin:
+        admin.autocommit = True
+        for setting in slow:
+            admin.cursor().execute(f"alter database {live.database} set {setting}")
+    vacuuming, failures = live.attempt("vacuum", ti)
+    live.wait_for("select 1 from pg_stat_progress_vacuum where datname = current_database()")
+    live.kill_postgres()
+    vacuuming.join(60)
+    assert failures
+    live.restart_postgres()
+    with closing(live.postgres.superuser_connection(live.database)) as admin:
+        admin.autocommit = True
+        admin.cursor().execute(f"alter database {live.database} reset all")
+    assert live.rows() == 3000
+    live.step("vacuum", ti)
+    assert live.query("select reltuples::int from pg_class where relname = 'leaderboard'") == [(3000,)]

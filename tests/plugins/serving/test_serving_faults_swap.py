@@ -1,0 +1,208 @@
+"""Faults of the swap: cases 35, 37, 38 and 40. A process reads the live table all the while (`live`)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+
+import psycopg2
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from stir.serving import swap
+
+pytestmark = pytest.mark.integration
+
+
+def test_materialized_view_blocks_the_swap_instead_of_being_left_behind(live):
+    live.query("create materialized view counted as select count(*) from leaderboard")
+    with pytest.raises(AirflowFailException, match="materialized view counted"):
+        live.run()
+    live.query("drop materialized view counted")
+
+
+def test_older_mart_does_not_replace_a_newer_generation(live):
+    early = live.run(until="index")
+    time.sleep(1.1)  # build times have a resolution of one second
+    live.fill(120)
+    live.run()
+    with pytest.raises(AirflowFailException, match="already shows a newer mart"):
+        live.step("swap", early)
+    assert live.rows() == 120
+
+
+@pytest.mark.parametrize("dies", ["connection", "server"])
+def test_cut_off_between_the_renames_changes_nothing(live, monkeypatch, dies):
+    """Case 35: an open nextval() holds the sequence, which the swap needs after its renames: there it is cut off."""
+    monkeypatch.setattr(swap, "LOCK_WAIT_MS", 20_000)
+    live.fill(150)
+    ti = live.run(until="index")
+    waiting = "from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'stir:%swap'"
+    holder = live.connect()
+    holder.cursor().execute("select nextval('leaderboard_id_seq')")
+    swapping, failures = live.attempt("swap", ti)
+    live.wait_for(f"select 1 {waiting}", seconds=15)
+    if dies == "server":
+        live.kill_postgres()
+        live.restart_postgres()
+    else:
+        live.query(f"select pg_terminate_backend(pid) {waiting}")
+    swapping.join(30)
+    holder.close()
+    assert isinstance(failures[0], psycopg2.Error)
+    assert live.rows() == 100
+    assert live.query("select count(*) from serving_ledger where run_id = %s", (ti.run_id,)) == [(0,)]
+    live.step("swap", ti)
+    assert live.rows() == 150
+
+
+def test_swap_repeated_after_it_succeeded_does_nothing(live):
+    live.fill(130)
+    ti = live.run(until="swap")
+    assert live.step("swap", ti)["locked_ms"] == 0
+    assert live.rows() == 130
+    assert live.rows("leaderboard_old_bkp") == 100
+
+
+def test_run_that_is_cleared_after_a_success_publishes_again(live):
+    live.fill(130)
+    ti = live.run()
+    live.fill(135)
+    again = live.cleared(ti)
+    live.run(again)
+    live.dag.user_defined_macros["publication"].record_seconds(again, {"export": 2.5})
+    assert live.rows() == 135
+    assert live.query("select rows, seconds from serving_ledger where run_id = %s order by id", (ti.run_id,)) == [
+        (130, {}),
+        (135, {"export": 2.5}),
+    ]
+
+
+def test_swap_waits_for_a_long_reader_while_other_readers_pass(live):
+    live.fill(140)
+    ti = live.run(until="index")
+    with closing(live.connect()) as reader:
+        reader.cursor().execute("select count(*) from leaderboard")  # its transaction stays open and keeps the lock
+        swapping = threading.Thread(target=live.step, args=("swap", ti))
+        swapping.start()
+        slowest, seen = read_for(live, seconds=2.5)
+        assert seen == {100}
+        assert slowest < PATIENCE, "no reader queued behind the waiting swap until the long one ended"
+        assert swapping.is_alive()
+        reader.commit()
+    swapping.join(10)
+    assert live.rows() == 140
+    assert ti.results["swap"]["attempts"] > 2
+    assert ti.results["swap"]["locked_ms"] < PATIENCE * 1000
+
+
+def test_swap_that_never_gets_its_lock_gives_up_and_names_the_holder(live, monkeypatch):
+    ti = live.run(until="index")
+    limits = live.dag.user_defined_macros["publication"].target.limits
+    monkeypatch.setitem(limits.__dict__, "swap", 1)
+    with closing(live.connect()) as reader, reader.cursor() as cursor:
+        cursor.execute("set application_name = 'month end report'")
+        cursor.execute("select count(*) from leaderboard")
+        with pytest.raises(TimeoutError, match=r"could not be swapped within 1 s.*month end report"):
+            live.step("swap", ti)
+    assert live.rows() == 100
+
+
+PATIENCE = 0.5
+"""Seconds: far above the lock timeout on a busy machine, far below the 2.5 s that the long reader stays."""
+
+
+def read_for(publishing, seconds, through="leaderboard"):
+    """Select all the time; returns the slowest read in seconds and the row counts that were seen."""
+    slowest, seen = 0.0, set()
+    with closing(publishing.connect()) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            begin = time.perf_counter()
+            cursor.execute(f"select count(*) from {through}")
+            seen.add(cursor.fetchone()[0])
+            slowest = max(slowest, time.perf_counter() - begin)
+    return slowest, seen
+
+
+def test_readers_see_only_whole_generations_and_never_an_error(live):
+    """Readers of the table and of a view select without pause while five generations go live and one is rolled back."""
+    live.query("create view shown as select platform_id, month from leaderboard")
+    stop = threading.Event()
+    seen: dict[str, set] = {"leaderboard": set(), "shown": set()}
+    errors: list[Exception] = []
+    longest = [0.0]
+
+    def read(source):
+        try:
+            with closing(live.connect()) as connection, connection.cursor() as cursor:
+                connection.autocommit = True
+                while not stop.is_set():
+                    begin = time.perf_counter()
+                    cursor.execute(f"select count(*), min(month)::date::text, max(month)::date::text from {source}")
+                    seen[source].add(cursor.fetchone())
+                    longest[0] = max(longest[0], time.perf_counter() - begin)
+        except Exception as error:
+            errors.append(error)
+
+    readers = [threading.Thread(target=read, args=(source,)) for source in ("leaderboard", "shown") for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    expected = {(100, "2026-10-01", "2026-10-01")}
+    try:
+        for number in range(1, 6):
+            live.fill(100 + number, month=f"2026-0{number}-01")
+            live.run()
+            expected.add((100 + number, f"2026-0{number}-01", f"2026-0{number}-01"))
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join(10)
+    assert not errors
+    assert seen["leaderboard"] <= expected
+    assert seen["shown"] <= expected
+    assert (105, "2026-05-01", "2026-05-01") in seen["leaderboard"]
+    assert longest[0] < PATIENCE * 2
+
+
+def test_dependent_view_follows_every_swap(live):
+    """Case 38: the view shows the new generation, and the old one can be dropped by the next swap."""
+    live.query("create view shown as select platform_id, followers from leaderboard where followers > 0")
+    for rows in (110, 120):
+        live.fill(rows)
+        live.run()
+        assert live.rows("shown") == rows - 1
+
+
+def test_foreign_key_blocks_the_swap_and_is_named(live):
+    """Case 38: a key that points at the table would stay with the old generation."""
+    live.query("create table bookmark (leaderboard_id bigint references leaderboard (id))")
+    live.fill(130)
+    with pytest.raises(AirflowFailException, match="bookmark"):
+        live.run()
+    assert live.rows() == 100
+    live.query("drop table bookmark")
+    live.run()
+    assert live.rows() == 130
+
+
+RIGHTS = ("select", "insert")
+
+
+def test_rights_that_only_the_live_table_has_reach_the_new_generation(live):
+    """Case 40: a role that was granted the table by hand reads on after the swap, and got nothing more."""
+    role = f"reader_of_{live.database}"
+    with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
+        cursor.execute(f"create role {role}")
+    try:
+        live.query(f"grant select on leaderboard to {role}")
+        live.fill(120)
+        live.run()
+        can = (
+            "select has_table_privilege(%s, 'leaderboard', 'select'), has_table_privilege(%s, 'leaderboard', 'insert')"
+        )
+        assert live.query(can, (role, role)) == [(True, False)]
+    finally:
+        with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
+            cursor.execute(f"drop owned by {role}; drop role {role}")
