@@ -26,11 +26,11 @@ def before_the_tiers(platform: RunningPlatform) -> None:
             "from coffee_replica.post_collection_item order by id limit 1"
         )
     platform.clickhouse(
-        "insert into beat_replica.instagram_post select * replace "
-        f"((select max(id) from beat_replica.instagram_post) + 1 as id, '{_number()}_{profile_id}' as post_id, "
+        "insert into beat_replica.instagram_post_simple select * replace "
+        f"((select max(id) from beat_replica.instagram_post_simple) + 1 as id, '{_number()}_{profile_id}' as post_id, "
         f"'{_number()}' as shortcode, '{profile_id}' as profile_id, '{handle}' as handle, 'story' as post_type, "
         "now() as publish_time, now64(6) as created_at, now64(6) as updated_at) "
-        "from beat_replica.instagram_post where post_type = 'story' order by id limit 1"
+        "from beat_replica.instagram_post_simple where post_type = 'story' order by id limit 1"
     )
     platform.clickhouse(
         "insert into beat_replica.profile_relationship_log select * replace "
@@ -50,7 +50,8 @@ def before_the_tiers(platform: RunningPlatform) -> None:
 def after_the_tiers(platform: RunningPlatform) -> None:
     """Entries of the lists that people keep as seeds, and events of now."""
     for statement in (
-        "insert into dbt.critical_youtube_channels select distinct channelid from beat_replica.youtube_account limit 2",
+        "insert into dbt.critical_youtube_channels "
+        "select distinct channel_id from beat_replica.youtube_account order by channel_id limit 2",
         "insert into dbt.comment_partners "
         "select distinct assumeNotNull(partner_id) from dbt.stg_coffee_post_collection where partner_id is not null",
         "insert into dbt.tracked_hashtags values ('diwali')",

@@ -17,6 +17,7 @@ import clickhouse_connect
 import httpx
 import pika
 import psutil
+from pika.exceptions import ChannelClosedByBroker
 from psycopg2.extensions import connection as Connection
 
 from devstack.airflow_api import AirflowApi
@@ -210,6 +211,14 @@ class RunningPlatform:
         """Messages that wait in a queue."""
         with self.broker() as connection:
             return connection.channel().queue_declare(queue, passive=True).method.message_count
+
+    def has_queue(self, queue: str) -> bool:
+        """Whether anybody has declared it yet."""
+        try:
+            self.depth(queue)
+        except ChannelClosedByBroker:
+            return False
+        return True
 
     def stored(self, event_id: str) -> int:
         """Rows of one profile event."""
