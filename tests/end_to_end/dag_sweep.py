@@ -12,7 +12,7 @@ from running_platform import RunningPlatform
 
 from devstack.airflow_api import FINISHED
 
-TRIES_WITHIN = 900.0
+ENDED_WITHIN = 1500.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def run_all(platform: RunningPlatform, dags: Iterable[tuple[str, dict[str, Any]]
         api.set_paused(dag_id, False)
     try:
         waiting = dict(started)
-        deadline = time.monotonic() + TRIES_WITHIN
+        deadline = time.monotonic() + ENDED_WITHIN
         while waiting:
             assert time.monotonic() < deadline, f"not ended: { {d: api.tasks(d, run) for d, run in waiting.items()} }"
             waiting = {dag_id: run for dag_id, run in waiting.items() if api.run_state(dag_id, run) not in FINISHED}
