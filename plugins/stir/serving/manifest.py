@@ -18,6 +18,11 @@ from stir.serving.export import NAMED_COLLECTION, cleaned_values_statement, quot
 ZSTD_DECODER_FAILED = 561
 """ClickHouse's code for a compressed object that ends early or is not one."""
 
+ONE_STREAM = "settings max_download_threads = 1"
+"""A packed object is unpacked, and summed up, from front to back: fetching its ranges side by side gains nothing, and
+object stores charge, and some take, as much for a small range as for a large one.
+"""
+
 Query = Callable[[str], Sequence[Sequence[Any]]]
 
 
@@ -56,7 +61,8 @@ def lines_statement(key: str) -> str:
     """One row: lines of the object, and its bytes when unpacked."""
     return (
         "select count(), sum(length(line) + 1) "
-        f"from s3({NAMED_COLLECTION}, filename = {quoted(key)}, format = 'LineAsString', structure = 'line String')"
+        f"from s3({NAMED_COLLECTION}, filename = {quoted(key)}, format = 'LineAsString', structure = 'line String') "
+        f"{ONE_STREAM}"
     )
 
 
@@ -65,7 +71,7 @@ def object_statement(key: str) -> str:
     return (
         "select length(object), lower(hex(SHA256(object))) "
         f"from s3({NAMED_COLLECTION}, filename = {quoted(key)}, format = 'RawBLOB', structure = 'object String', "
-        "compression_method = 'none')"
+        f"compression_method = 'none') {ONE_STREAM}"
     )
 
 

@@ -104,7 +104,8 @@ def test_what_postgres_cannot_hold_is_cleaned_and_counted(publishing, staging_fo
     publishing.clickhouse.execute(
         "insert into dbt.mart_leaderboard (month, platform_id, category, avg_likes, current_month_ranks) values "
         "('2026-10-01', unhex('61EDA080EDB88062'), unhex('FF63'), nan, map(unhex('6BED9FBFEDA080'), 1)), "
-        "('2026-10-01', 'b', 'fine', inf, map()), ('2026-10-01', 'c', NULL, NULL, map('x', 1))"
+        "('2026-10-01', 'b', 'fine', inf, map()), ('2026-10-01', 'c', NULL, NULL, map('x', 1)), "
+        "('2026-10-01', 'd', NULL, NULL, map(unhex('6E00'), 1))"
     )
     ti = publishing.run()
     rows = publishing.query("select platform_id, category, avg_likes, current_month_ranks from leaderboard order by 1")
@@ -112,9 +113,10 @@ def test_what_postgres_cannot_hold_is_cleaned_and_counted(publishing, staging_fo
         ("a\ufffdb", "\ufffdc", None, {"k\ud7ff\ufffd": 1}),
         ("b", "fine", None, {}),
         ("c", None, None, {"x": 1}),
+        ("d", None, None, {"n": 1}),
     ]
-    # Two texts and one map, a NaN and an infinity.
-    assert ti.results["manifest"]["cleaned_values"] == 5
+    # Two texts and two maps, a NaN and an infinity.
+    assert ti.results["manifest"]["cleaned_values"] == 6
 
 
 def test_enrichment_joins_each_profile_on_its_own_platform_and_never_multiplies(publishing):
