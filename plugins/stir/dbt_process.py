@@ -6,11 +6,8 @@ Imports dbt, so it is imported when a task runs and never while DAGs are parsed.
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +16,12 @@ from dbt.graph import ResourceTypeSelector
 from dbt.node_types import NodeType
 from dbt.task.run import RunTask
 
+from stir.dbt_parse_cache import keep, recall
 from stir.dbt_seeds import CurrentSeedRunner
 from stir.warehouse import literal
 
 log = logging.getLogger(__name__)
 
-PARSED_PROJECT = "partial_parse.msgpack"
 EXCHANGE_TEST_PREFIX = "__dbt_exchange_test_"
 EXCHANGE_TEST_LIVES_SECONDS = 3600
 """An adapter's exchange test takes a moment. One that is this old belongs to a process that was killed."""
@@ -57,16 +54,17 @@ class TierHook(DbtHook):
         config = super().get_dbt_task_config(command, **arguments)
         if command == "run":
             config.cls = self._task_class()
+            config.write_json, config.no_write_json = False, True  # the copy is thrown away, and so would they be
         return config
 
     @contextmanager
     def dbt_directory(self, config: Any, **options: Any) -> Iterator[str]:
         """The copy of the project that dbt works in, with the parsed project of the last run laid beside it."""
         with super().dbt_directory(config, **options) as directory:
-            parsed = Path(config.project_dir) / "target" / PARSED_PROJECT
-            recall(parsed)
+            copied = Path(config.project_dir)
+            recall(copied)
             yield directory
-            keep(parsed)
+            keep(copied)
 
     def _task_class(self) -> type[RunTask]:
         hook = self
@@ -94,31 +92,6 @@ class TierHook(DbtHook):
                 return super().before_run(adapter, selected_uids)
 
         return TierRunTask
-
-
-def parse_cache() -> Path:
-    """Where the parsed project is kept between runs: it saves most of a tier's start-up. Safe to delete at any time."""
-    home = os.environ.get("AIRFLOW_HOME") or Path.home() / "airflow"
-    return Path(home) / "dbt_parse_cache" / PARSED_PROJECT
-
-
-def recall(parsed: Path) -> None:
-    """Lay the last run's parse result where dbt looks for it. dbt checks versions, variables and every file itself."""
-    with suppress(OSError):
-        parsed.parent.mkdir(exist_ok=True)
-        shutil.copyfile(parse_cache(), parsed)
-
-
-def keep(parsed: Path) -> None:
-    """Store this run's parse result for the next one, in one step, so that tiers running side by side never tear it."""
-    cache = parse_cache()
-    try:
-        cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cache.parent, delete=False) as copy:
-            copy.write(parsed.read_bytes())
-        Path(copy.name).replace(cache)
-    except OSError as error:
-        log.info("the parsed project is not kept, the next run parses everything again: %s", error)
 
 
 def drop_leftovers(adapter: Any, nodes: Iterable[Any]) -> list[str]:

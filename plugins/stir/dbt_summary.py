@@ -11,7 +11,7 @@ MESSAGE_LENGTH = 400
 
 
 @dataclass(frozen=True)
-class ModelResult:
+class NodeResult:
     """One model or seed of a run: status in dbt's words (success, error, skipped, ...), seconds, dbt's message."""
 
     name: str
@@ -23,16 +23,16 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class Summary:
-    """All models of one dbt run, in the order in which they ended, and the seconds that the run took."""
+    """All models and seeds of one dbt run, in the order in which they ended, and the seconds that the run took."""
 
-    models: tuple[ModelResult, ...]
+    nodes: tuple[NodeResult, ...]
     seconds: float
 
     @classmethod
     def of(cls, results: Any) -> Summary:
         """From dbt's RunExecutionResult. An empty or missing result gives an empty summary."""
-        models = tuple(
-            ModelResult(
+        nodes = tuple(
+            NodeResult(
                 name=result.node.name,
                 status=str(getattr(result.status, "value", result.status)),
                 seconds=round(result.execution_time or 0.0, 2),
@@ -41,51 +41,57 @@ class Summary:
             )
             for result in getattr(results, "results", None) or ()
         )
-        return cls(models=models, seconds=round(getattr(results, "elapsed_time", 0.0) or 0.0, 1))
+        return cls(nodes=nodes, seconds=round(getattr(results, "elapsed_time", 0.0) or 0.0, 1))
 
     @property
     def selected_a_model(self) -> bool:
         """Whether there is more than seeds."""
-        return any(model.kind == "model" for model in self.models)
+        return self.count("model") > 0
+
+    def count(self, kind: str) -> int:
+        """Nodes of one of dbt's kinds: model, seed."""
+        return sum(node.kind == kind for node in self.nodes)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Models by status."""
-        return dict(Counter(model.status for model in self.models))
+        """Nodes by status."""
+        return dict(Counter(node.status for node in self.nodes))
 
     @property
-    def failed(self) -> tuple[ModelResult, ...]:
-        return tuple(model for model in self.models if model.status in ("error", "fail", "runtime error"))
+    def failed(self) -> tuple[NodeResult, ...]:
+        return tuple(node for node in self.nodes if node.status in ("error", "fail", "runtime error"))
 
     @property
     def headline(self) -> str:
-        """`27 models in 41.3 s: 26 success, 1 error`."""
+        """`27 models, 4 seeds in 41.3 s: 30 success, 1 error`."""
         counts = ", ".join(f"{count} {status}" for status, count in sorted(self.counts.items(), reverse=True))
-        return f"{len(self.models)} models in {self.seconds} s: {counts}"
+        seeds = f", {self.count('seed')} seeds" if self.count("seed") else ""
+        return f"{self.count('model')} models{seeds} in {self.seconds} s: {counts}"
 
     @property
     def table(self) -> str:
-        """One line per model, failures first, then the slowest."""
-        width = max((len(model.name) for model in self.models), default=0)
-        ordered = sorted(self.models, key=lambda model: (model not in self.failed, -model.seconds, model.name))
-        return "\n".join(f"{m.name:<{width}}  {m.status:<8} {m.seconds:>8.2f} s  {m.message}" for m in ordered)
+        """One line per node, failures first, then the slowest."""
+        width = max((len(node.name) for node in self.nodes), default=0)
+        ordered = sorted(self.nodes, key=lambda node: (node not in self.failed, -node.seconds, node.name))
+        return "\n".join(f"{n.name:<{width}}  {n.status:<8} {n.seconds:>8.2f} s  {n.message}" for n in ordered)
 
     @property
     def failure_text(self) -> str:
-        """What an alert should say: which models failed and why, and how many were skipped because of them."""
-        failed = "; ".join(f"{model.name}: {model.message}" for model in self.failed) or "no model reported an error"
+        """What an alert should say: what failed and why, and how many were skipped because of it."""
+        failed = "; ".join(f"{node.name}: {node.message}" for node in self.failed) or "no model reported an error"
         skipped = self.counts.get("skipped", 0)
-        return f"{len(self.failed)} of {len(self.models)} models failed, {skipped} skipped. {failed}"
+        return f"{len(self.failed)} of {self.count('model')} models failed, {skipped} skipped. {failed}"
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready page: counts, seconds, failures and the slowest models. A few hundred bytes, whatever the
         tier's size.
         """
-        slowest = sorted(self.models, key=lambda model: -model.seconds)[:SLOWEST]
+        slowest = sorted(self.nodes, key=lambda node: -node.seconds)[:SLOWEST]
         return {
-            "models": len(self.models),
+            "models": self.count("model"),
+            "seeds": self.count("seed"),
             "counts": self.counts,
             "seconds": self.seconds,
-            "failed": [{"model": model.name, "message": model.message} for model in self.failed],
-            "slowest": {model.name: model.seconds for model in slowest},
+            "failed": [{"model": node.name, "message": node.message} for node in self.failed],
+            "slowest": {node.name: node.seconds for node in slowest},
         }

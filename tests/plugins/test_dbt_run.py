@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from stir.dbt_manual import DbtManualOperator
 from stir.dbt_run import DbtTierOperator, dbt_run
-from stir.dbt_summary import ModelResult, Summary
+from stir.dbt_summary import NodeResult, Summary
 
 PROJECT = """
 name: tiny
@@ -19,7 +20,7 @@ version: 1.0.0
 config-version: 2
 profile: gcc_warehouse
 flags: {send_anonymous_usage_stats: false}
-models: {tiny: {+materialized: table, +engine: MergeTree(), +order_by: tuple()}}
+models: {tiny: {+materialized: table, +engine: MergeTree(), +order_by: tuple(), +persist_docs: {relation: true}}}
 """
 
 MODELS = {
@@ -109,7 +110,8 @@ def test_leftovers_of_a_killed_run_go_first_and_those_of_other_tiers_stay(projec
 
 
 def test_seeds_that_a_tier_reads_are_loaded_first_and_again_only_when_the_file_changes(project: Any) -> None:
-    assert run("reading")["counts"] == {"success": 2}
+    page = run("reading")
+    assert (page["models"], page["seeds"], page["counts"]) == (1, 1, {"success": 2})
     assert project.execute("select name from dbt.reader order by id") == [("Comedy",), ("Music",)]
     parts = "select name, modification_time from system.parts where database = 'dbt' and table = 'names' and active"
     before = project.execute(parts)
@@ -125,6 +127,34 @@ def test_seeds_that_a_tier_reads_are_loaded_first_and_again_only_when_the_file_c
 def test_a_tier_loads_no_seed_that_it_does_not_read(project: Any) -> None:
     run("hourly")
     assert "names" not in tables(project)
+
+
+def test_property_files_are_read_again_when_their_content_changes_and_only_then(project: Any, monkeypatch: Any) -> None:
+    import dbt.parser.read_files as reading
+
+    read: list[str] = []
+
+    def noted(source_file: Any, validate: bool = False) -> Any:
+        read.append(Path(source_file.path.original_file_path).name)
+        return yaml_from_file(source_file=source_file, validate=validate)
+
+    yaml_from_file = reading.yaml_from_file
+    monkeypatch.setattr(reading, "yaml_from_file", noted)
+    properties = Path(dbt_run("hourly").project_dir, "models", "tiny.yml")
+    text = "models: [{name: alpha, description: FIRST}]"
+    properties.write_text(text)
+    described = "select comment from system.tables where database = 'dbt' and name = 'alpha'"
+    run("hourly")
+    assert project.execute(described) == [("FIRST",)]
+    first = properties.stat()
+    os.utime(properties, (first.st_atime + 60, first.st_mtime + 60))  # checked out or copied anew
+    run("hourly")
+    assert read.count("tiny.yml") == 1
+    properties.write_text(text.replace("FIRST", "LATER"))
+    os.utime(properties, (first.st_atime, first.st_mtime))  # a build that gives every file one time
+    run("hourly")
+    assert read.count("tiny.yml") == 2
+    assert project.execute(described) == [("LATER",)]
 
 
 def test_a_full_refresh_is_a_matter_of_the_trigger_form(project: Any) -> None:
@@ -219,9 +249,9 @@ def test_what_counts_as_a_leftover(table: str, age: int, leftover: bool) -> None
 
 def test_the_log_table_puts_failures_first_then_the_slowest() -> None:
     models = (
-        ModelResult("fast", "success", 0.1, "OK"),
-        ModelResult("slow", "success", 9.0, "OK"),
-        ModelResult("bad", "error", 0.2, "Code 47"),
+        NodeResult("fast", "success", 0.1, "OK"),
+        NodeResult("slow", "success", 9.0, "OK"),
+        NodeResult("bad", "error", 0.2, "Code 47"),
     )
     summary = Summary(models, 10.0)
     assert [line.split()[0] for line in summary.table.splitlines()] == ["bad", "slow", "fast"]
