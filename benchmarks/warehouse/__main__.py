@@ -3,8 +3,8 @@
     python benchmarks/warehouse --sizes small medium
     python benchmarks/warehouse --sizes medium large     # half an hour, 15 GB of disk
 
-For each size: a fresh ClickHouse, the world in it, then every tier `--rounds` + 1 times, each time in a dbt process of
-its own, as Airflow runs it. The first round builds everything; the others, whose medians are reported, are what a
+For each size: a fresh ClickHouse, the world in it, then every tier `--rounds` + 1 times, each time by the operator of
+its DAG in a process of its own. The first round builds everything; the others, whose medians are reported, are what a
 schedule sees. Seconds, rows and memory of a model come from ClickHouse's own query log, so dbt's share of a tier's
 time is the rest. The last table sets two sizes side by side: the exponent of the growth of each model's time over the
 growth of the rows that it reads.
@@ -34,7 +34,7 @@ from devstack.world.size import SIZES
 
 def main() -> None:
     options = _parser().parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)
     builds: dict[str, Build] = {}
     for size in sorted(options.sizes, key=lambda name: SIZES[name].profiles):
         with (
