@@ -1,105 +1,44 @@
-"""CPU seconds that Airflow's dag-processor spends on parsing: this repository's DAG folder, the same layout grown to
-all 76 DAGs, and the usual layout of one file per DAG, side by side in one run.
+"""CPU seconds and memory that Airflow's dag-processor spends on parsing: this repository's DAG folder, the same DAGs in
+one file each, and those files with the libraries that task code needs imported at the top, side by side in one run.
 
-    python benchmarks/dag_parse.py [--rounds N] [--heavy]
+    python benchmarks/dag_parse.py [--rounds N]
 
 Measured is `airflow dag-processor -n 1` as a whole: its start, one pass over every file, and writing the serialised
 DAGs into a database of its own (SQLite, in a temporary folder). DagBag and `airflow dags reserialize` would hide most
-of the cost, because the dag-processor forks for each file and each fork pays its own imports.
+of the cost, because the dag-processor forks for each file and each fork pays its own imports. Memory is the highest sum
+of what the processor and its forks hold for themselves, shared pages counted once (PSS).
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import os
-import resource
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
+import psutil
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "tests" / "dags"))
-
-from dag_inventory import SCHEDULE_VARIABLES, SCHEDULES  # noqa: E402 -- the tests' list of all 76 DAGs
+DAGS = REPOSITORY / "dags"
 
 LIMIT_CPU_SECONDS = 12.0
-
-AIRFLOW_IMPORTS = {
-    "dbt": "from airflow.providers.standard.operators.python import ShortCircuitOperator\n"
-    "from airflow.providers.standard.sensors.python import PythonSensor\n",
-    "serving": "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator\n"
-    "from airflow.providers.ssh.operators.ssh import SSHOperator\n"
-    "from airflow.providers.standard.operators.python import PythonOperator\n",
-    "python": "from airflow.providers.standard.operators.python import PythonOperator\n",
-}
 
 HEAVY_IMPORTS = (
     "import boto3\nimport clickhouse_connect\nimport httpx\nimport pika\nfrom dbt.cli.main import dbtRunner\n"
 )
 """What task code needs and many DAG folders import at the top of each file."""
-
-HEAD = """from __future__ import annotations
-
-from datetime import timedelta
-from pathlib import Path
-
-{airflow}from airflow.sdk import DAG, Param
-
-from stir.dag_declaration import DagDeclaration, Documentation, Kind
-{stir}
-TEXT = Documentation(purpose="Stands for a DAG. It does its kind of work.", inputs="a", outputs="b", on_failure="Look.")
-"""
-
-STIR_IMPORTS = {
-    "dbt": "from stir.dbt_run import dbt_run\nfrom stir.time_guards import EVENING_PAUSE\n",
-    "scrape": "from stir.scrape_request import FailureRule, ScrapeSource\n"
-    "from stir.scrape_request_task import request_params, send_scrape_requests\n",
-    "message": "from stir.message_per_row import MessageSource, message_params, publish_messages\n",
-    "serving": "from stir.serving.naming import PRODUCTION\nfrom stir.serving.sync_dag import serving_dag\n"
-    "from stir.serving.targets.leaderboard import LEADERBOARD\n",
-}
-
-BODIES = {
-    "dbt": """
-with DagDeclaration(dag_id="{id}", kind=Kind.DBT, schedule={schedule!r}, run_limit=timedelta(hours=1), pool="dbt_long",
-                    params={{"full_refresh": Param(False, type="boolean")}}, documentation=TEXT).dag():
-    pause = ShortCircuitOperator(task_id="outside_evening_pause", python_callable=EVENING_PAUSE.check)
-    pause >> dbt_run("{id}")
-""",
-    "scrape": """
-{id} = ScrapeSource(flow="refresh_post_by_shortcode", platform="INSTAGRAM", entity_key=("shortcode",),
-                    candidates=Path(__file__).with_name("{id}.sql"), order="publish_time", limit=250,
-                    cool_down=timedelta(hours=12), failure_rule=FailureRule(failures=2, within=timedelta(days=30)))
-with DagDeclaration(dag_id="{id}", kind=Kind.SCRAPE_REQUEST, schedule={schedule!r}, pool="beat",
-params=request_params({id}), documentation=TEXT).dag(): send_scrape_requests({id})
-""",
-    "message": """
-{id} = MessageSource(name="{id}", exchange="campaign.dx", routing_key="key",
-candidates=Path(__file__).with_name("{id}.sql"), id_column="id", order="id", limit=5000, cool_down=timedelta(days=1))
-with DagDeclaration(dag_id="{id}", kind=Kind.MESSAGE_PER_ROW, schedule={schedule!r}, pool="rabbitmq",
-params=message_params({id}), documentation=TEXT).dag(): publish_messages({id})
-""",
-    "serving": """
-{id} = serving_dag(DagDeclaration(dag_id="{id}", kind=Kind.SERVING_SYNC, schedule={schedule!r}, pool="serving",
-                                  documentation=TEXT), LEADERBOARD, PRODUCTION)
-""",
-}
-
-MESSAGES = {
-    "sync_final_post_submitted_for_cp", "sync_missing_journey", "sync_post_with_saas_again", "uca_su_saas_item_sync",
-    "sync_post_collection_sentiment_report_path", "sync_keyword_collection_report", "upload_handle_verification",
-    "mark_campaign_completed_on_refer_launch", "upload_content_verification", "crm_recommendation_invitation",
-    "create_payout_for_active_su_if_not_present", "slack_connection", "cleanup_serving_artifacts",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,80 +47,91 @@ class Layout:
 
     name: str
     folder: Path
-    expected_dags: int | None
-    files: int
+
+    @property
+    def files(self) -> int:
+        return len(list(self.folder.glob("*.py")))
 
 
-def count(folder: Path) -> int:
-    """Python files of a folder."""
-    return len(list(folder.glob("*.py")))
+@dataclass(frozen=True)
+class Pass:
+    """One pass over a folder: CPU seconds, megabytes at the highest, DAGs found."""
+
+    cpu_seconds: float
+    megabytes: float
+    dags: int
 
 
-def kind_of(dag_id: str) -> str:
-    """The kind of work of one DAG, and with it the room that its declaration needs."""
-    if dag_id.startswith(("dbt_", "post_ranker", "refresh_account_tracker")):
-        return "dbt"
-    if dag_id.endswith(("_prod", "_staging")):
-        return "serving"
-    return "message" if dag_id in MESSAGES else "scrape"
-
-
-def module_of(dag_id: str) -> str:
-    """The module of `dags/` in which a DAG stands or will stand."""
-    kind = kind_of(dag_id)
-    if kind == "dbt":
-        return "transform"
-    if kind == "serving":
-        return "serving"
-    if dag_id.startswith(("slack", "cleanup")):
-        return "maintenance"
-    if dag_id.startswith(("upload_", "uca_")):
-        return "assets"
-    if kind == "message":
-        return "operations"
-    return "youtube" if "yt_" in dag_id or "youtube" in dag_id else "instagram"
-
-
-def write_module(path: Path, dag_ids: Iterable[str], schedules: dict[str, str | None]) -> None:
-    """One Python file that declares these DAGs."""
-    dag_ids = list(dag_ids)
-    kinds = {kind_of(dag_id) for dag_id in dag_ids}
-    airflow = "".join(dict.fromkeys(AIRFLOW_IMPORTS.get(kind, AIRFLOW_IMPORTS["python"]) for kind in sorted(kinds)))
-    stir = "".join(STIR_IMPORTS[kind] for kind in sorted(kinds))
-    bodies = (BODIES[kind_of(dag_id)].format(id=dag_id, schedule=schedules[dag_id]) for dag_id in dag_ids)
-    path.write_text(HEAD.format(airflow=airflow, stir=stir) + "".join(bodies))
-
-
-def grown_layouts(home: Path, heavy: bool) -> list[Layout]:
-    """All 76 DAGs twice: in modules by domain, and in one file each; `heavy` adds the latter with libraries at the
-    top.
-    """
-    schedules = {**SCHEDULES, **dict.fromkeys(SCHEDULE_VARIABLES, "0 */6 * * *")}
-    by_module, by_file = home / "modules", home / "files"
-    by_module.mkdir()
-    by_file.mkdir()
-    for module in sorted({module_of(dag_id) for dag_id in schedules}):
-        members = [dag_id for dag_id in schedules if module_of(dag_id) == module]
-        write_module(by_module / f"{module}.py", members, schedules)
-    for dag_id in schedules:
-        # No file may be called dbt_*.py: dbt would import it as a plugin.
-        write_module(by_file / f"the_{dag_id}.py", [dag_id], schedules)
-    layouts = [
-        Layout("76 DAGs in modules by domain (this layout)", by_module, len(schedules), count(by_module)),
-        Layout("76 DAGs in one file each", by_file, len(schedules), count(by_file)),
+def layouts(home: Path) -> list[Layout]:
+    """The folder as it is, and the two others, written from its modules."""
+    by_file, heavy = home / "files", home / "heavy"
+    for folder in (by_file, heavy):
+        folder.mkdir()
+        (folder / "candidates").symlink_to(DAGS / "candidates")
+    for module in sorted(DAGS.glob("*.py")):
+        for number, source in enumerate(single_dags(module)):
+            # No file may be called dbt_*.py: dbt would import it as a plugin.
+            (by_file / f"{module.stem}_{number:02}.py").write_text(f"from __future__ import annotations\n\n{source}")
+            (heavy / f"{module.stem}_{number:02}.py").write_text(
+                f"from __future__ import annotations\n\n{HEAVY_IMPORTS}\n{source}"
+            )
+    return [
+        Layout("modules by domain (this repository)", DAGS),
+        Layout("one file per DAG", by_file),
+        Layout("one file per DAG, libraries at the top", heavy),
     ]
-    if heavy:
-        with_libraries = home / "heavy"
-        with_libraries.mkdir()
-        for file in by_file.glob("*.py"):
-            future, rest = file.read_text().split("\n", 1)
-            (with_libraries / file.name).write_text(f"{future}\n{HEAVY_IMPORTS}{rest}")
-        layouts.append(Layout("76 files that also import libraries", with_libraries, len(schedules), len(schedules)))
-    return layouts
 
 
-def airflow(home: Path, folder: Path, *arguments: str) -> float:
-    """Run one Airflow command; returns its CPU seconds, children included. Exits with its output when it fails."""
+def single_dags(module: Path) -> list[str]:
+    """One source text per DAG of a module: its own statement, and what that refers to.
+
+    Imports of Airflow stay in every text, as the dag-processor imports them before it forks.
+    """
+    body = ast.parse(module.read_text()).body
+    declaring = [statement for statement in body if declares_a_dag(statement)]
+    texts = []
+    for declaration in declaring:
+        needed, kept = names_in(declaration), {id(declaration)}
+        for statement in reversed([each for each in body if not declares_a_dag(each)]):
+            if is_airflow_import(statement) or needed & names_given(statement):
+                kept.add(id(statement))
+                needed |= names_in(statement)
+        texts.append("\n".join(ast.unparse(statement) for statement in body if id(statement) in kept))
+    return texts
+
+
+def declares_a_dag(statement: ast.stmt) -> bool:
+    """Every DAG is a `with` at the top of a module, or a name given to what `sync` of the serving module returns."""
+    if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call):
+        return isinstance(statement.value.func, ast.Name) and statement.value.func.id == "sync"
+    return isinstance(statement, ast.With)
+
+
+def is_airflow_import(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith("airflow")
+
+
+def names_in(tree: ast.AST) -> set[str]:
+    """Names that a statement refers to."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def names_given(statement: ast.stmt) -> set[str]:
+    """Names that a statement of a module defines."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.AnnAssign):
+        return names_in(statement.target)
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return {name for target in targets for name in names_in(target)}
+
+
+def airflow(home: Path, folder: Path, *arguments: str) -> tuple[float, float]:
+    """Run one Airflow command; returns CPU seconds, children included, and megabytes. Exits with its output when it
+    fails.
+    """
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
         "AIRFLOW_HOME": str(home),
@@ -192,65 +142,92 @@ def airflow(home: Path, folder: Path, *arguments: str) -> float:
         "PYTHONPATH": str(REPOSITORY / "plugins"),
         "PYTHONWARNINGS": "ignore",
     }
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [str(Path(sys.executable).parent / "airflow"), *arguments],
-        env=environment, capture_output=True, text=True, check=False, timeout=600,
-    )  # fmt: skip
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode != 0:
-        raise SystemExit(f"airflow {' '.join(arguments)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    with (home / "output.txt").open("w+") as output:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "airflow"), *arguments],
+            env=environment, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        highest = 0.0
+        while True:
+            ended, status, used = os.wait4(process.pid, os.WNOHANG)
+            if ended:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                break
+            highest = max(highest, megabytes(process.pid))
+            time.sleep(0.25)
+        if process.returncode != 0:
+            output.seek(0)
+            raise SystemExit(f"airflow {' '.join(arguments)} failed:\n{output.read()[-3000:]}")
+    return used.ru_utime + used.ru_stime, highest
 
 
-def measure(layout: Layout, work: Path, empty_database: Path) -> tuple[float, int]:
-    """CPU seconds and number of DAGs found, for one pass with a fresh database. Exits when DAGs are missing."""
+def megabytes(pid: int) -> float:
+    """Memory of a process and its children at this moment."""
+    total = 0
+    with suppress(psutil.Error):
+        for process in (root := psutil.Process(pid), *root.children(recursive=True)):
+            with suppress(psutil.Error):
+                total += process.memory_full_info().pss
+    return total / 1e6
+
+
+def measure(layout: Layout, work: Path, empty_database: Path) -> Pass:
+    """One pass with a fresh database. Exits when a file has an error."""
     home = Path(tempfile.mkdtemp(dir=work))
     shutil.copyfile(empty_database, home / "airflow.db")
-    seconds = airflow(home, layout.folder, "dag-processor", "-n", "1")
+    seconds, highest = airflow(home, layout.folder, "dag-processor", "-n", "1")
     with sqlite3.connect(home / "airflow.db") as database:
         found = database.execute("select count(*) from serialized_dag").fetchone()[0]
         errors = database.execute("select filename, stacktrace from import_error").fetchall()
-    if errors or (layout.expected_dags is not None and found != layout.expected_dags):
-        raise SystemExit(f"{layout.name}: {found} DAGs found, expected {layout.expected_dags}; import errors: {errors}")
-    return seconds, found
+    if errors:
+        raise SystemExit(f"{layout.name}: {errors}")
+    return Pass(seconds, highest, found)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n")[0], formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=1, help="passes per layout; the best one counts (default 1)")
-    parser.add_argument(
-        "--heavy",
-        action="store_true",
-        help="also measure one file per DAG with boto3, dbt, ... imported at the top (minutes)",
-    )
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3, help="passes per layout, in turns (default 3)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stir-dag-parse-") as folder:
         work = Path(folder)
         (work / "empty").mkdir()
-        layouts = [
-            Layout("this repository today", REPOSITORY / "dags", None, count(REPOSITORY / "dags")),
-            *grown_layouts(work),
-        ]
-        results: list[tuple[Layout, float, int]] = []
+        compared = layouts(work)
+        passes: dict[str, list[Pass]] = {layout.name: [] for layout in compared}
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             step = progress.add_task("empty Airflow database")
             airflow(work, work / "empty", "db", "migrate")
-            for layout in layouts:
-                progress.update(step, description=layout.name)
-                passes = [measure(layout, work, work / "airflow.db") for _ in range(options.rounds)]
-                results.append((layout, min(seconds for seconds, _ in passes), passes[0][1]))
-    base = results[1][1]
-    table = Table("layout", "files", "DAGs", "CPU s", "ratio", title="airflow dag-processor -n 1")
-    for layout, seconds, found in results:
-        table.add_row(layout.name, str(layout.files), str(found), f"{seconds:.1f}", f"{seconds / base:.1f}")
-    Console().print(table)
-    Console().print(f"target: at most {LIMIT_CPU_SECONDS:.0f} CPU seconds for 76 DAGs in this layout")
-    return 0
+            for number in range(options.rounds):
+                for layout in compared:
+                    progress.update(step, description=f"round {number + 1}: {layout.name}")
+                    passes[layout.name].append(measure(layout, work, work / "airflow.db"))
+        print_passes(compared, passes)
+
+
+def print_passes(compared: list[Layout], passes: dict[str, list[Pass]]) -> None:
+    """Medians over the rounds, with the spread. Exits when the layouts do not hold the same number of DAGs."""
+    found = {name: each[0].dags for name, each in passes.items()}
+    if len(set(found.values())) > 1:
+        raise SystemExit(f"the layouts differ: {found}")
+    base = median(each.cpu_seconds for each in passes[compared[0].name])
+    table = Table(
+        "layout", "files", "DAGs", "CPU s, median", "spread", "ratio", "MB", title="airflow dag-processor -n 1"
+    )
+    for layout in compared:
+        seconds = [each.cpu_seconds for each in passes[layout.name]]
+        table.add_row(
+            layout.name,
+            str(layout.files),
+            str(found[layout.name]),
+            f"{median(seconds):.1f}",
+            f"{min(seconds):.1f} - {max(seconds):.1f}",
+            f"{median(seconds) / base:.1f}",
+            f"{max(each.megabytes for each in passes[layout.name]):.0f}",
+        )
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(table)
+    console.print(f"target: at most {LIMIT_CPU_SECONDS:.0f} CPU seconds for this layout")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
