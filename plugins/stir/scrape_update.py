@@ -162,9 +162,9 @@ def look_up(beat: BeatClient, rows: list[dict[str, Any]], page: dict[str, Any], 
             page["errors"].append(f"{row['scl_id']}: {error}")
             stop_when_hopeless(failures, number, allowed, page, "looked up", last=number == len(rows))
             continue
-        if found is None or not same_request(row, found):
+        if strange := why_strange(row, found):
             page["unknown"] += 1
-            page["errors"].append(f"{row['scl_id']}: " + ("no such request" if found is None else "another request"))
+            page["errors"].append(f"{row['scl_id']}: {strange}")
         elif found.get("status") != "PROCESSING":
             page["moved_on"] += 1
         else:
@@ -203,15 +203,18 @@ def stop_when_hopeless(
         )
 
 
-def same_request(row: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """The request that Beat holds is the one that the events tell of."""
+def why_strange(row: Mapping[str, Any], found: Mapping[str, Any] | None) -> str:
+    """Why the request that Beat holds is not the one that the events tell of; empty when it is."""
+    if found is None:
+        return "no such request"
+    try:
+        told = orjson.loads(row["params"])
+    except orjson.JSONDecodeError:
+        return "the params of its event are no JSON"
     params = found.get("params")
     params = orjson.loads(params) if isinstance(params, str) else params
-    return (found.get("flow"), found.get("platform"), params) == (
-        row["flow"],
-        row["platform"],
-        orjson.loads(row["params"]),
-    )
+    same = (found.get("flow"), found.get("platform"), params) == (row["flow"], row["platform"], told)
+    return "" if same else "another request"
 
 
 def report(source: StuckRequests, page: dict[str, Any]) -> dict[str, Any]:

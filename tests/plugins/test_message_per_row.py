@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pika
@@ -13,6 +16,7 @@ from stir.message_per_row import MessageSource, run
 from stir.rabbitmq_publisher import PublishError
 
 from devstack.neighbours import NEIGHBOURS
+from tests.fault.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.integration
 JOURNEY_SQL = Path(__file__).parents[2] / "dags" / "candidates" / "sync_missing_journey.sql"
@@ -155,3 +159,55 @@ def test_a_broker_that_is_away_is_one_clear_error(
     monkeypatch.setattr("stir.rabbitmq_publisher.CONNECT_TRIES", 2)
     with pytest.raises(PublishError, match=r"RabbitMQ at 127.0.0.1:9 .* cannot be used"):
         send()
+
+
+def test_a_warehouse_that_is_away_is_one_clear_error_and_nothing_is_sent(
+    channel: Any, connection: Callable[..., None]
+) -> None:
+    bind(channel)
+    connection("clickhouse_gcc", host="127.0.0.1", port=9, login="stir", password="x")
+    with pytest.raises(Exception, match=r"ClickHouse at 127.0.0.1:9 .* does not answer"):
+        send()
+    assert received(channel) == []
+
+
+def test_a_broker_that_is_lost_in_mid_run_leaves_what_it_confirmed_recorded_and_the_retry_sends_the_rest(
+    channel: Any, applications: Any, rabbitmq_service: Any, connection: Callable[..., None]
+) -> None:
+    bind(channel)
+    applications.execute("insert into campaign_replica.user_campaign_application values", [(n, 1) for n in range(1, 9)])
+    at = rabbitmq_service.parameters()
+    login = {"login": at.credentials.username, "password": at.credentials.password, "schema": at.virtual_host}
+    with TcpProxy(at.port) as proxy:
+        connection("rabbitmq_connection", host="127.0.0.1", port=proxy.port, **login)
+        # The fifth message arrives and is confirmed, but the confirmation never comes back.
+        proxy.hold_when(b":5:manual__1", "reply")
+        cutting = Thread(target=cut_when_it_holds, args=(proxy,))
+        cutting.start()
+        with pytest.raises(PublishError, match="the connection to RabbitMQ broke while publishing"):
+            send()
+        cutting.join()
+    assert applications.execute("select id from stir.published_messages order by id") == [
+        (str(n),) for n in range(1, 5)
+    ]
+    connection("rabbitmq_connection", host=at.host, port=at.port, **login)
+    assert send()["published"] == 4
+    # Nothing is lost. The one whose fate was unknown comes twice, with one message id per run.
+    assert [int(body) for body, _ in received(channel)] == [1, 2, 3, 4, 5, 5, 6, 7, 8]
+
+
+def cut_when_it_holds(proxy: TcpProxy) -> None:
+    until = time.monotonic() + 30
+    while not proxy.bytes_held["reply"] and time.monotonic() < until:
+        time.sleep(0.02)
+    proxy.drop_held()
+
+
+def test_a_query_without_the_declared_column_is_named_before_anything_is_sent(
+    channel: Any, applications: Any, tmp_path: Path
+) -> None:
+    bind(channel)
+    (tmp_path / "other.sql").write_text("select number as uca_id from numbers(3)")
+    with pytest.raises(Exception, match=r"other.sql: .*id"):
+        run(replace(SOURCE, candidates=tmp_path / "other.sql"), params={}, run_id="manual__1")
+    assert received(channel) == []

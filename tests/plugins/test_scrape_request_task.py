@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowException
 from misbehaving_beat import Answer, MisbehavingBeat
 from stir.scrape_request import ScrapeSource
 from stir.scrape_request_task import run
@@ -130,6 +131,73 @@ def test_attempts_that_a_source_allows_within_its_cool_down_have_keys_of_their_o
     assert windows(retry_failed_after=timedelta(hours=2)) == 12
     assert windows(attempts_in_cool_down=4) == 24
     assert windows(attempts_in_cool_down=4, cool_down=timedelta(minutes=30)) == 48
+
+
+def test_a_beat_that_is_down_fails_the_task_and_says_so(source: ScrapeSource, connection: Callable[..., None]) -> None:
+    connection("beat", host="http://127.0.0.1:9")
+    with pytest.raises(
+        AirflowException, match=r"and 1 failed \(share 100%.* 0 were sent.*c00: no reply from Beat: Conn"
+    ):
+        run(source, params={"limit": 1})
+
+
+def test_a_slow_beat_is_asked_again_with_the_same_key(
+    source: ScrapeSource, beat: MisbehavingBeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_BEAT_TIMEOUT_SECONDS", "0.3")
+    beat.script = [Answer(delay=2)]
+    page = run(source, params={"limit": 2})
+    assert (page["sent"], page["failed"]) == (2, 0)
+    assert [body["params"]["shortcode"] for body in beat.bodies] == ["c00", "c00", "c01"]
+    late, again, other = (request.headers["Idempotency-Key"] for request in beat.requests)
+    assert late == again != other
+
+
+def test_a_beat_that_is_always_too_slow_fails_the_task(
+    source: ScrapeSource, beat: MisbehavingBeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_BEAT_TIMEOUT_SECONDS", "0.3")
+    beat.script = lambda _: Answer(delay=2)
+    with pytest.raises(AirflowException, match=r"c00: no reply from Beat: ReadTimeout"):
+        run(source, params={"limit": 1})
+
+
+def test_a_throttling_beat_is_waited_for(source: ScrapeSource, beat: MisbehavingBeat) -> None:
+    beat.script = [Answer(status=429, headers={"Retry-After": "1"}), Answer(status=429, headers={"Retry-After": "0"})]
+    page = run(source, params={"limit": 3})
+    assert (page["sent"], page["failed"], len(beat.requests)) == (3, 0, 5)
+    assert beat.requests[1].at - beat.requests[0].at >= 1
+
+
+def test_a_beat_that_throttles_for_ever_fails_the_task(source: ScrapeSource, beat: MisbehavingBeat) -> None:
+    beat.script = lambda _: Answer(status=429, headers={"Retry-After": "0"})
+    with pytest.raises(AirflowException, match=r"and 1 failed .*c00: HTTP 429"):
+        run(source, params={"limit": 1})
+
+
+def test_the_retry_of_a_failed_task_repeats_nothing_that_beat_has_taken(
+    source: ScrapeSource, beat: MisbehavingBeat
+) -> None:
+    class NothingStoredYet(ScrapeSource):
+        """Its cool-down sees no event of the first try."""
+
+        def query(self, limit: int) -> str:
+            return source.query(limit)
+
+    yearly = NothingStoredYet(**{**source.__dict__, "cool_down": timedelta(days=365)})  # no window ends meanwhile
+    beat.script = lambda r: Answer(body=REFUSED if r.body["params"]["shortcode"] < "c06" else None)
+    with pytest.raises(AirflowException, match=r"6 of 12"):
+        run(yearly, params={})
+    first = [request.headers["Idempotency-Key"] for request in beat.requests]
+    beat.script = []
+    assert run(yearly, params={})["sent"] == 12
+    assert [request.headers["Idempotency-Key"] for request in beat.requests[12:]] == first
+
+
+def test_rows_without_an_entity_are_left_out(source: ScrapeSource, beat: MisbehavingBeat) -> None:
+    source.candidates.write_text("select if(number % 2 = 0, null, toString(number)) as shortcode from numbers(6)")
+    assert run(source, params={})["sent"] == 3
+    assert [body["params"]["shortcode"] for body in beat.bodies] == ["1", "3", "5"]
 
 
 def test_a_warehouse_that_is_away_is_one_clear_error(source: ScrapeSource, connection: Callable[..., None]) -> None:

@@ -12,6 +12,7 @@ import httpx
 import orjson
 import pika
 import pytest
+from airflow.sdk.exceptions import AirflowException
 from stir import warehouse
 from stir.scrape_update import StuckRequests, run
 
@@ -224,3 +225,55 @@ def test_a_beat_that_refuses_everything_is_left_alone_after_twenty(scraper: Scra
     scraper.http.post("/admin/faults", json={"error_envelopes": 1.0}).raise_for_status()
     with pytest.raises(Exception, match=r"20 of 20 requests could not be updated"):
         run(SOURCE, params={})
+
+
+@pytest.mark.parametrize(
+    ("faults", "message"),
+    [
+        ({"too_many_requests": 1.0, "retry_after_seconds": 0}, "HTTP 429"),
+        ({"server_errors": 1.0}, "HTTP 500"),
+        ({"delay_seconds": 2.0}, "no reply from Beat: ReadTimeout"),
+    ],
+)
+def test_a_beat_in_lasting_trouble_fails_the_task_with_its_answer(
+    scraper: Scraper, monkeypatch: pytest.MonkeyPatch, faults: dict[str, float], message: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_BEAT_TIMEOUT_SECONDS", "0.5")
+    hanging = scraper.hang()
+    scraper.http.post("/admin/faults", json=faults).raise_for_status()
+    with pytest.raises(AirflowException, match=rf"1 of 1 requests could not be updated at Beat .*{message}"):
+        run(SOURCE, params={})
+    scraper.http.post("/admin/faults", json={}).raise_for_status()
+    assert scraper.state(hanging) == ("PROCESSING", 1)
+    assert run(SOURCE, params={})["retried"] == 1
+
+
+def test_passing_trouble_of_beat_is_waited_for(scraper: Scraper) -> None:
+    hanging = scraper.hang()
+    scraper.http.post("/admin/faults", json={"too_many_requests": 1.0, "retry_after_seconds": 0, "remaining": 2})
+    assert run(SOURCE, params={})["retried"] == 1
+    assert scraper.state(hanging) == ("PENDING", 2)
+
+
+def test_a_beat_that_is_down_fails_the_task_and_says_so(scraper: Scraper, connection: Callable[..., None]) -> None:
+    scraper.hang()
+    connection("beat", host="http://127.0.0.1:9")
+    with pytest.raises(AirflowException, match=r"could not be looked up at Beat .*no reply from Beat: ConnectError"):
+        run(SOURCE, params={})
+
+
+def test_a_warehouse_that_is_away_is_one_clear_error(scraper: Scraper, connection: Callable[..., None]) -> None:
+    connection("clickhouse_gcc", host="127.0.0.1", port=9, login="stir", password="x")
+    with pytest.raises(Exception, match=r"retry_yt_scrape_events.sql: ClickHouse at 127.0.0.1:9 .* does not answer"):
+        run(SOURCE, params={})
+
+
+def test_an_event_whose_params_cannot_be_read_is_counted_and_the_rest_is_freed(scraper: Scraper) -> None:
+    hanging = [scraper.hang() for _ in range(10)]
+    broken = scraper.take_up("refresh_yt_profiles", channel_ids=["UCbroken"])
+    for status in ("PENDING", "PROCESSING"):
+        scraper.told(broken, status, NOW - timedelta(hours=4), params='{"channel_ids": [')
+    page = run(SOURCE, params={})
+    assert (page["unknown"], page["retried"]) == (1, 10)
+    assert page["errors"] == [f"{broken}: the params of its event are no JSON"]
+    assert {scraper.state(each) for each in hanging} == {("PENDING", 2)}
