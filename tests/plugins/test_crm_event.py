@@ -289,6 +289,38 @@ def test_a_service_that_refuses_everything_is_left_alone(
     assert len(service.requests) == 20
 
 
+def test_a_service_that_is_down_fails_the_task_and_nobody_counts_as_told(
+    source: CrmEventSource, world: World, service: MisbehavingBeat, connection: Callable[..., None]
+) -> None:
+    world.card(1)
+    world.user(1, others=[1])
+    connection("crm_events", host="http://127.0.0.1:9")
+    with pytest.raises(AirflowException, match=r"1 failed .*100%.* 0 were sent.*ConnectError"):
+        send(source)
+    connection("crm_events", host=service.url)
+    assert send(source)["sent"] == 1
+
+
+def test_a_service_that_is_too_slow_fails_the_task(
+    source: CrmEventSource, world: World, service: MisbehavingBeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_CRM_TIMEOUT_SECONDS", "0.3")
+    world.card(1)
+    world.user(1, others=[1])
+    service.script = lambda _: Answer(delay=2, body={})
+    with pytest.raises(AirflowException, match=r"1 failed .*ReadTimeout"):
+        send(source)
+
+
+def test_a_warehouse_that_is_away_is_one_clear_error_and_nobody_is_told(
+    source: CrmEventSource, service: MisbehavingBeat, connection: Callable[..., None]
+) -> None:
+    connection("clickhouse_gcc", host="127.0.0.1", port=9, login="stir", password="x")
+    with pytest.raises(Exception, match=r"ClickHouse at 127.0.0.1:9 .* does not answer"):
+        send(source)
+    assert service.requests == []
+
+
 def test_a_few_refusals_are_counted_and_do_not_fail_the_task(
     source: CrmEventSource, world: World, service: MisbehavingBeat
 ) -> None:

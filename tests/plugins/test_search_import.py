@@ -220,6 +220,24 @@ class TestLoad:
         assert days(table) == {TODAY.date(): 10}
         assert table.execute(f"exists table {LOADING}") == [(0,)]
 
+    def test_a_search_server_that_is_down_is_named_and_the_table_is_as_before(
+        self, search: SearchImport, engine: SearchEngine, table: Any, connection: Callable[..., None]
+    ) -> None:
+        fill(engine, document(1))
+        load(search)
+        connection("vidooly_search", host="http://127.0.0.1:9", login=LOGIN, password=PASSWORD)
+        with pytest.raises(Exception, match="connection vidooly_search: no reply: ConnectError"):
+            load(search)
+        assert days(table) == {TODAY.date(): 1}
+
+    def test_a_warehouse_that_is_away_is_one_clear_error(
+        self, search: SearchImport, engine: SearchEngine, connection: Callable[..., None]
+    ) -> None:
+        fill(engine, document(1))
+        connection("clickhouse_gcc", host="127.0.0.1", port=9, login="stir", password="x")
+        with pytest.raises(Exception, match=r"ClickHouse at 127.0.0.1:9 .* does not answer"):
+            load(search)
+
     def test_a_load_that_has_shrunk_by_more_than_half_is_refused_until_somebody_accepts_it(
         self, search: SearchImport, engine: SearchEngine, table: Any
     ) -> None:
