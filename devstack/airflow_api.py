@@ -127,6 +127,12 @@ class AirflowApi:
     def run_state(self, dag_id: str, run_id: str) -> str:
         return self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
 
+    def unfinished(self) -> set[tuple[str, str]]:
+        """DAG id and run id of every run that waits or is at work, in one call however many there are."""
+        options = {"state": ["queued", "running"], "limit": 100, "order_by": "-id"}
+        found = self._call("GET", "/dags/~/dagRuns", params=options)
+        return {(run["dag_id"], run["dag_run_id"]) for run in found["dag_runs"]}
+
     def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
         """Tasks of a run in the order in which they started; those that have not started come last."""
         found = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 200})

@@ -51,9 +51,9 @@ STAGES: tuple[tuple[Stage, ...], ...] = (
     (
         Stage("dbt_recent_scl", "dbt_run", _dbt),
         Stage("dbt_collections", "dbt_run", _dbt),
-        Stage("refresh_account_tracker_stats", "dbt_run", _dbt),
         Stage("post_ranker", "dbt_run", _dbt),
     ),
+    (Stage("refresh_account_tracker_stats", "dbt_run", _dbt),),  # reads what dbt_collections builds
     (Stage("dbt_hourly", "dbt_run", _dbt),),
     (Stage("dbt_daily", "dbt_run", _dbt),),
     (

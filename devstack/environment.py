@@ -83,6 +83,9 @@ def airflow_connections(settings: StackSettings, secrets: Secrets) -> dict[str, 
             schema_=database,
         )
 
+    def partner(path: str) -> AirflowConnection:
+        return AirflowConnection(conn_type="http", host=f"http://{HOST}:{settings.port('partners')}/{path}")
+
     return {
         "clickhouse_gcc": AirflowConnection(
             conn_type="clickhouse",
@@ -110,6 +113,8 @@ def airflow_connections(settings: StackSettings, secrets: Secrets) -> dict[str, 
             host=f"http://{HOST}:{settings.port('slack')}/services",
             password=secrets.slack_token,
         ),
+        "vidooly_search": partner("search"),
+        "crm_events": partner("crm"),
         "fs_default": AirflowConnection(conn_type="fs"),
     }
 
@@ -118,6 +123,7 @@ def airflow_variables(settings: StackSettings) -> dict[str, str]:
     """Airflow Variables that differ from their defaults in code."""
     return {
         "serving_fetch_directory": str(fetch_directory(settings).resolve()),
+        "beat_requests_per_second": "100",  # the simulator has this machine to itself, the real Beat has other users
     }
 
 
@@ -168,7 +174,9 @@ def airflow_settings(settings: StackSettings, secrets: Secrets) -> dict[str, str
         "dag_processor": {
             "parsing_processes": 1,
             "refresh_interval": 30,  # a new file is seen after half a minute
-            "min_file_process_interval": 60,  # and a known one is read again once a minute
+            # And a known one is read again once a minute. Less often, and a DAG that is unpaused starts a run for a
+            # slot long past: reading a paused DAG's file is also what moves its next run on.
+            "min_file_process_interval": 60,
             "print_stats_interval": 300,
             "dag_bundle_storage_path": home / "bundles",
         },

@@ -42,6 +42,7 @@ PORT_OFFSETS = {
     "rabbitmq_management": 673,
     "rabbitmq_distribution": 674,
     "rabbitmq_epmd": 675,
+    "partners": 700,
     "beat": 800,
     "clickhouse_native": 900,
 }

@@ -54,7 +54,7 @@ def create_application(
 
     @application.get("/{index}/_count")
     def count(index: str) -> dict[str, Any]:
-        return {"count": len(engine.indices.get(index, {}))}
+        return {"count": engine.count(index)}
 
     @application.post("/_search/scroll")
     async def next_page(request: Request) -> Response:

@@ -41,18 +41,25 @@ class Scroll:
 
 @dataclass
 class Engine:
-    """All indices and open scrolls of one server."""
+    """All indices and open scrolls of one server. `refresh` is called before an index is looked at."""
 
     indices: dict[str, dict[str, Document]] = field(default_factory=dict)
     scrolls: dict[str, Scroll] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+    refresh: Callable[[], None] = lambda: None
 
     def put(self, index: str, identity: str, document: Document) -> None:
         """Store a document, in place of an earlier one with its id."""
         self.indices.setdefault(index, {})[identity] = document
 
+    def count(self, index: str) -> int:
+        """Documents of an index, 0 when there is none."""
+        self.refresh()
+        return len(self.indices.get(index, {}))
+
     def begin(self, index: str, body: Mapping[str, Any], keep_alive: str) -> tuple[str, Scroll]:
         """Open a scroll; RequestError when the index is missing or the search is not understood."""
+        self.refresh()
         if index not in self.indices:
             raise RequestError(404, "index_not_found_exception", f"no such index [{index}]")
         size = body.get("size", 10)

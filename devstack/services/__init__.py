@@ -14,6 +14,7 @@ from devstack.services.airflow import (
 )
 from devstack.services.base import Service
 from devstack.services.clickhouse import ClickHouseService
+from devstack.services.partners import PartnersService
 from devstack.services.platform_programs import BeatService, SinkerService
 from devstack.services.postgres import PostgresService
 from devstack.services.rabbitmq import RabbitmqService
@@ -31,6 +32,7 @@ SERVICES: tuple[type[Service], ...] = (
     SlackService,
     BeatService,
     SinkerService,
+    PartnersService,
     AirflowApiService,
     AirflowSchedulerService,
     AirflowDagProcessorService,
@@ -52,6 +54,7 @@ __all__ = [
     "AirflowTriggererService",
     "BeatService",
     "ClickHouseService",
+    "PartnersService",
     "PostgresService",
     "RabbitmqService",
     "S3Service",

@@ -8,13 +8,13 @@ Protocol (what slack_sdk's WebhookClient and Slack's own documentation expect): 
 from __future__ import annotations
 
 import hmac
-import threading
-from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import PlainTextResponse
+
+from devstack.received import Received
 
 LARGEST_BODY = 1_000_000
 
@@ -22,8 +22,7 @@ LARGEST_BODY = 1_000_000
 def create_application(token: str, messages: Path) -> FastAPI:
     """Application that accepts messages for `token` and appends each as one JSON line to `messages`."""
     application = FastAPI(title="Local Slack webhook", docs_url=None, redoc_url=None)
-    writing = threading.Lock()
-    messages.touch(mode=0o600)
+    kept = Received(messages)
 
     @application.get("/healthz", response_class=PlainTextResponse)
     def health() -> str:
@@ -44,15 +43,12 @@ def create_application(token: str, messages: Path) -> FastAPI:
             return PlainTextResponse("invalid_payload", status_code=400)
         if not any(payload.get(part) for part in ("text", "blocks", "attachments")):
             return PlainTextResponse("no_text", status_code=400)
-        line = orjson.dumps({"received_at": datetime.now(UTC), "payload": payload}, option=orjson.OPT_APPEND_NEWLINE)
-        with writing, messages.open("ab") as file:
-            file.write(line)
+        kept.keep(payload=payload)
         return PlainTextResponse("ok")
 
     @application.get("/messages")
     def received(limit: int = Query(1000, ge=1, le=100_000)) -> list[dict]:
         """The newest `limit` messages, oldest first, each with `received_at` (UTC) and `payload`."""
-        lines = messages.read_bytes().splitlines()[-limit:]
-        return [orjson.loads(line) for line in lines]
+        return kept.newest(limit)
 
     return application

@@ -15,6 +15,7 @@ from stir.serving.settings import SERVING_VARIABLES
 
 from devstack.beat.__main__ import parser as beat_parser
 from devstack.environment import airflow_connections, dbt_settings, sinker_settings
+from devstack.partners.__main__ import parser as partners_parser
 from devstack.settings import Secrets, StackSettings
 from devstack.slack.__main__ import parser as slack_parser
 from devstack.ssh_keys import client_key
@@ -90,7 +91,7 @@ def test_no_secret_stands_in_the_compose_file() -> None:
 
 def test_every_long_running_service_has_a_health_check() -> None:
     one_off = {"bucket", "schema", "airflow-init", "world"}
-    simulators = {"beat", "slack"}
+    simulators = {"beat", "slack", "partners"}
     assert {name for name, service in SERVICES.items() if "healthcheck" not in service} == one_off | simulators
 
 
@@ -113,7 +114,7 @@ def test_the_sinker_knows_every_setting_that_the_compose_file_gives(rendered: di
 
 
 def test_demo_services_are_started_with_options_that_their_programs_have() -> None:
-    for name, parser in (("beat", beat_parser()), ("slack", slack_parser())):
+    for name, parser in (("beat", beat_parser()), ("slack", slack_parser()), ("partners", partners_parser())):
         options = parser.parse_args(SERVICES[name]["command"][3:])
         assert options.host == "0.0.0.0", "other containers must reach it"  # noqa: S104
 

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.unit
 CONTRACT = {
     *(f"AIRFLOW_CONN_{name}" for name in ("CLICKHOUSE_GCC", "PROD_PG", "STAGE_PG", "SSH_PROD_PG", "SSH_STAGE_PG")),
     *(f"AIRFLOW_CONN_{name}" for name in ("BEAT", "RABBITMQ_CONNECTION", "SLACK_ALERTS", "FS_DEFAULT")),
+    *("AIRFLOW_CONN_VIDOOLY_SEARCH", "AIRFLOW_CONN_CRM_EVENTS"),
     "AIRFLOW_VAR_SERVING_FETCH_DIRECTORY",
     *(f"SINKER_RABBITMQ_{name}" for name in ("HOST", "PORT", "USER", "PASSWORD", "VHOST")),
     *(f"SINKER_CLICKHOUSE_{name}" for name in ("HOST", "HTTP_PORT", "USER", "PASSWORD", "DATABASE")),

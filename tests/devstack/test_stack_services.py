@@ -18,6 +18,7 @@ from devstack.errors import StackError
 from devstack.home import fetch_directory
 from devstack.services import (
     ClickHouseService,
+    PartnersService,
     PostgresService,
     RabbitmqService,
     S3Service,
@@ -45,7 +46,7 @@ def restart(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [PostgresService, RabbitmqService, ClickHouseService, S3Service, SshdService, SlackService]
+    "kind", [PostgresService, RabbitmqService, ClickHouseService, S3Service, SshdService, SlackService, PartnersService]
 )
 def test_start_is_idempotent_stop_leaves_nothing(
     kind: type[Service], own_settings: StackSettings, stack_processes: Callable[[], list[psutil.Process]]

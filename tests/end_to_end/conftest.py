@@ -15,12 +15,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from running_platform import RunningPlatform
 
 from devstack.ports import free_port_base
-from devstack.settings import StackSettings
+from devstack.settings import REPOSITORY, StackSettings
+
+if TYPE_CHECKING:
+    from dag_sweep import Sweep
+
+if "AIRFLOW_HOME" not in os.environ:  # before anything imports Airflow
+    airflow_home = tempfile.TemporaryDirectory(prefix="stir-airflow-")  # deleted when the interpreter ends
+    os.environ["AIRFLOW_HOME"] = airflow_home.name
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +54,22 @@ def platform() -> Iterator[RunningPlatform]:
         down = running.devstack("down")
         shutil.rmtree(parent, ignore_errors=True)
     assert down.returncode == 0, down.stdout
+
+
+@pytest.fixture(scope="session")
+def declared_dags() -> dict[str, Any]:
+    """The DAGs of `dags/` by id, as this process reads them."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    return dict(DagBag(str(REPOSITORY / "dags")).dags)
+
+
+@pytest.fixture(scope="session")
+def sweep(platform: RunningPlatform, declared_dags: dict[str, Any]) -> Sweep:
+    """Every DAG has run once: files 5a to 5e look at what each of them did."""
+    from dag_sweep import sweep_all
+
+    return sweep_all(platform, declared_dags)
 
 
 @pytest.fixture

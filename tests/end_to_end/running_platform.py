@@ -17,6 +17,7 @@ import clickhouse_connect
 import httpx
 import pika
 import psutil
+from clickhouse_connect.driver.client import Client
 from pika.exceptions import ChannelClosedByBroker
 from psycopg2.extensions import connection as Connection
 
@@ -123,15 +124,22 @@ class RunningPlatform:
 
     def clickhouse(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of one statement; parameters as `{name:Type}`."""
-        endpoint = clickhouse_endpoint(self.settings, self.secrets)
-        client = clickhouse_connect.get_client(
-            host=endpoint.host, port=endpoint.http_port, username=endpoint.user, password=endpoint.password
-        )
-        with closing(client):
+        with closing(self._clickhouse_client()) as client:
             if statement.lstrip().lower().startswith("select"):
                 return list(client.query(statement, parameters=parameters).result_rows)
             client.command(statement, parameters=parameters)
             return []
+
+    def _clickhouse_client(self) -> Client:
+        endpoint = clickhouse_endpoint(self.settings, self.secrets)
+        return clickhouse_connect.get_client(
+            host=endpoint.host, port=endpoint.http_port, username=endpoint.user, password=endpoint.password
+        )
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """Rows of one query by column name."""
+        with closing(self._clickhouse_client()) as client:
+            return list(client.query(query).named_results())
 
     def postgres(self, database: str = SERVING_DATABASE) -> Connection:
         """Connection of the platform's user."""
@@ -160,6 +168,10 @@ class RunningPlatform:
     def alerts(self) -> list[str]:
         """Text of every message that the webhook has received, oldest first."""
         return [message["payload"]["text"] for message in self.services["slack"].messages()]
+
+    def crm_events(self) -> list[dict[str, Any]]:
+        """Every event that the CRM has taken, oldest first."""
+        return [kept["event"] for kept in self.services["partners"].crm_events()]
 
     def beat(self, path: str) -> dict[str, Any]:
         """One of the simulator's views."""
