@@ -11,8 +11,9 @@ All but `path` end with the loaded rows. What comes after (enrichment, indexes, 
 and is measured in the path; so `whole` of the others is their own time plus that, without the path's manifest, guards
 and clean-up, which they do not have.
 
-Load step alone: the path's, replaced, JSON lines (the other staging format), and bare COPY of the path's file (the
-limit). Then readers of the live table without and with swaps, and the core metrics of `--profiles` profiles as
+Load step alone: the path's, with as many sessions as the Variable `serving_load_sessions` says; the same lines in one
+session; replaced; JSON lines (the other staging format) in one session; and bare COPY of the path's lines (the limit of
+one session). Then readers of the live table without and with swaps, and the core metrics of `--profiles` profiles as
 dbt_core publishes them. Not in these figures: what Airflow's scheduler takes between two tasks, and a network.
 """
 

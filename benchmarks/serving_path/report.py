@@ -56,7 +56,8 @@ def _print_ways(measured: Measurement) -> None:
 
 def _print_loads(measured: Measurement) -> None:
     loads = {"load": _seconds(measured.steps, "load")} | {
-        name: _seconds(measured.ways, name) for name in ("replaced load", "JSON lines load", "bare COPY")
+        name: _seconds(measured.ways, name)
+        for name in ("load in one session", "replaced load", "JSON lines load", "bare COPY")
     }
     rows = [
         (name, f"{measured.megabytes[name]:,.0f}", _spread(seconds), _ratio(seconds, loads["load"]))

@@ -20,16 +20,20 @@ LIBPQ_EXTRAS = (
 )
 
 
-def connect(environment: Environment, purpose: str) -> psycopg2.extensions.connection:
+def connect(environment: Environment, purpose: str, *, statement_seconds: int = 0) -> psycopg2.extensions.connection:
     """psycopg2 connection by the environment's Airflow connection, time zone UTC.
 
     PostgresHook would give psycopg 2 or 3, whichever is installed; the swap relies on one driver's errors and
-    transactions. `purpose` shows in pg_stat_activity.
+    transactions. `purpose` shows in pg_stat_activity. `statement_seconds` limits each statement, 0 leaves the server's
+    limit.
     """
     import psycopg2
     from airflow.sdk import BaseHook
 
     known = BaseHook.get_connection(environment.postgres)
+    options = "-c timezone=UTC -c datestyle=ISO"
+    if statement_seconds:
+        options += f" -c statement_timeout={statement_seconds * 1000}"
     extras = {name: value for name, value in known.extra_dejson.items() if name in LIBPQ_EXTRAS}
     return psycopg2.connect(
         host=known.host,
@@ -38,7 +42,7 @@ def connect(environment: Environment, purpose: str) -> psycopg2.extensions.conne
         password=known.password,
         dbname=known.schema,
         **{
-            "options": "-c timezone=UTC -c datestyle=ISO",
+            "options": options,
             "application_name": f"stir:{purpose}",
             "connect_timeout": 10,
             **extras,

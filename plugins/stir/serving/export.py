@@ -4,8 +4,9 @@ Rules for values that PostgreSQL cannot hold, the same in both formats:
 - text: U+0000 is removed; a run of invalid UTF-8 (lone surrogates among it) becomes one U+FFFD;
 - JSON: the escape of U+0000 is removed, the escape of a lone surrogate becomes the escape of U+FFFD;
 - floating point: NaN and infinity become NULL;
+- DateTime64 and Date32: what lies before the year 1 becomes NULL (ClickHouse has a year 0, PostgreSQL has none);
 - NULL becomes what the declaration names in its place, if it names anything.
-How many values they touched is counted in the manifest. Whole numbers, dates and NULLs pass unchanged.
+How many values they touched is counted in the manifest. Whole numbers, all other dates and NULLs pass unchanged.
 """
 
 # ruff: noqa: S608 -- every name in these statements comes from a declaration that was checked
@@ -61,6 +62,14 @@ EXPORT_SETTINGS: dict[str, str | int] = {
 MAP_OF_WHOLE_NUMBERS = re.compile(r"Map\(String, U?Int(8|16|32|64)\)")
 """Only the keys can need cleaning. Writing a rank map as JSON once more, just to count, takes longer than all else."""
 
+FIRST_MOMENT = {
+    "DateTime64": "toDateTime64('0001-01-01 00:00:00', 6, 'UTC')",
+    "Date32": "toDate32('0001-01-01')",
+}
+"""The first moment that PostgreSQL's years reach, for the types that begin earlier. A ClickHouse whose types begin
+later reads it as their first moment, and then nothing is cleaned.
+"""
+
 _SURROGATE_PAIR = r"\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ANY_ESCAPE = r"\\\\u[0-9a-fA-F]{4}|\\\\."
 _LONE_SURROGATE = r"^\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}$"
@@ -74,6 +83,8 @@ def cleaned(column: Column) -> str:
         return f"if(isFinite({column.source}), {column.source}, NULL)"
     if column.form is Form.JSON:
         return _clean_json(_as_json(column))
+    if early := _too_early(column):
+        return f"if({early}, NULL, {column.source})"
     return column.source
 
 
@@ -96,21 +107,28 @@ def export_statement(target: Target, key: str, staging_format: StagingFormat) ->
     )
 
 
-def note_build_statement(target: Target) -> str:
-    """Note which build of the mart is about to be exported, in a temporary table of this connection."""
-    rows = f"(select count() from {target.relation})"
-    return f"create temporary table {NOTED_BUILD} as\nselect *, {rows} as rows from (\n{build_statement(target)}\n)"
+def note_build_statement(target: Target, sums: str) -> str:
+    """Note which build of the mart is about to be exported, its rows and its sums (an array of texts), in a temporary
+    table of this connection.
+    """
+    return (
+        f"create temporary table {NOTED_BUILD} as\n"
+        f"with (select (count(), {sums}) from {target.relation}) as noted\n"
+        f"select build, built_at, noted.1 as rows, noted.2 as sums from (\n{build_statement(target)}\n)"
+    )
 
 
 def source_state_statement(target: Target, key: str) -> str:
-    """One row: key, identity of the build before the export, its build time (Unix seconds) and rows, identity now.
+    """One row: key, identity of the build before the export, its build time (Unix seconds) and rows, identity now, 0,
+    its sums.
 
     It fails when the two differ, so that the task's next try exports again.
     """
     rebuilt = f"{target.mart} was rebuilt while it was exported"
     return (
         f"select {quoted(key)} as object_key, noted.build, noted.built_at, noted.rows, current.build,\n"
-        f"    throwIf(noted.build != current.build, {quoted(rebuilt)})\n"
+        f"    throwIf(noted.build != current.build, {quoted(rebuilt)}),\n"
+        f"    noted.sums\n"
         f"from {NOTED_BUILD} as noted cross join ({build_statement(target)}) as current"
     )
 
@@ -148,6 +166,8 @@ def cleaned_values_statement(target: Target) -> str:
             counts.append(f"countIf({_clean_text(keys)} != {keys})")
         elif column.form is Form.JSON:
             counts.append(f"countIf({_clean_json(_as_json(column))} != {_as_json(column)})")
+        elif early := _too_early(column):
+            counts.append(f"countIf({early})")
     return f"select {' + '.join(counts) or '0'} from {target.relation}"
 
 
@@ -162,6 +182,12 @@ def _as_text(column: Column) -> str:
 
 def _as_json(column: Column) -> str:
     return column.source if bare_type(column.clickhouse) == "String" else f"toJSONString({column.source})"
+
+
+def _too_early(column: Column) -> str:
+    """ClickHouse condition for dates that PostgreSQL does not know; empty for types that have none."""
+    first = FIRST_MOMENT.get(bare_type(column.clickhouse).split("(")[0], "")
+    return f"{column.source} < {first}" if first and not column.expression else ""
 
 
 def _clean_text(expression: str) -> str:

@@ -6,12 +6,14 @@ touched.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stir.serving.catalog import blocking_dependents, column_types, relation_exists
 from stir.serving.declaration import Target
-from stir.serving.manifest import PublishRefused
+from stir.serving.manifest import Manifest, PublishRefused
 from stir.serving.naming import RunNames
+from stir.serving.sums import loaded_sums, sums_of
 
 if TYPE_CHECKING:
     import psycopg2.extensions
@@ -23,7 +25,7 @@ TYPE_IN_CATALOG = {
 }
 
 
-def check(connection: psycopg2.extensions.connection, names: RunNames, manifest_rows: int) -> dict[str, Any]:
+def check(connection: psycopg2.extensions.connection, names: RunNames, taken: Manifest) -> dict[str, Any]:
     """Run every guard on the working table.
 
     Returns what was measured, for the ledger. Raises PublishRefused listing all guards that failed.
@@ -37,17 +39,20 @@ def check(connection: psycopg2.extensions.connection, names: RunNames, manifest_
         refuse_live_drift(cursor, target)
         rows = count(cursor, names.working_table)
         staged_rows = count(cursor, names.staged_table) if target.keep else rows
+        loaded = loaded_sums(cursor, target, names.staged_table if target.enrichments else names.working_table)
         live_rows = count(cursor, target.name)
         nulls = key_nulls(cursor, target, names.working_table)
         duplicates = key_duplicates(cursor, target, names.working_table)
         blockers = blocking_dependents(cursor, target.name)
     problems = []
-    if staged_rows != manifest_rows:
+    if staged_rows != taken.rows:
         table = "staged" if target.keep else "working"
         problems.append(
-            f"rows: {staged_rows:,} in the {table} table, {manifest_rows:,} in the manifest "
-            f"({staged_rows - manifest_rows:+,})"
+            f"rows: {staged_rows:,} in the {table} table, {taken.rows:,} in the manifest "
+            f"({staged_rows - taken.rows:+,})"
         )
+    elif taken.sums:  # with other rows, most sums differ
+        problems += sum_problems(target, taken.sums, loaded)
     problems += size_problems(target, rows, live_rows)
     if nulls:
         problems.append(f"key not null: {nulls:,} rows have a NULL in ({', '.join(target.key)})")
@@ -65,6 +70,18 @@ def refuse(target: Target, problems: list[str]) -> None:
     """Raise PublishRefused with all problems, if there are any."""
     if problems:
         raise PublishRefused(f"{target.name} stays as it is. " + "; ".join(problems))
+
+
+def sum_problems(target: Target, exported: Sequence[str], loaded: Sequence[str]) -> list[str]:
+    """One sentence if the loaded values do not add up to the exported ones: the file was altered after it was checked,
+    or a value was read otherwise than it was written.
+    """
+    wrong = [
+        f"{each.name} is {ours}, exported {theirs}"
+        for each, theirs, ours in zip(sums_of(target.exported), exported, loaded, strict=True)
+        if theirs != ours
+    ]
+    return [f"sums of the loaded data: {'; '.join(wrong)}"] if wrong else []
 
 
 def size_problems(target: Target, rows: int, live_rows: int) -> list[str]:

@@ -145,8 +145,11 @@ def last_refusal(cursor: psycopg2.extensions.cursor, target: str) -> Refusal | N
 
 
 def instant(seconds: float | None) -> datetime | None:
-    """Unix seconds as an aware time."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    """Unix seconds as an aware time; None for a time outside the years 1 to 9999 (ClickHouse has some)."""
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _one(cursor: psycopg2.extensions.cursor, condition: str, values: tuple[Any, ...]) -> LedgerEntry | None:

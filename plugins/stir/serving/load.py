@@ -1,10 +1,10 @@
-"""Load of the fetched file into a working table, and its enrichment: SQL for PostgreSQL, each function one
-transaction.
-"""
+"""Load of the fetched file into a working table, and its enrichment: SQL for PostgreSQL, each text one transaction."""
 
 # ruff: noqa: S608 -- every name in these statements comes from a declaration that was checked
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from stir.serving.declaration import Column, Form, Origin, Target
 from stir.serving.export import StagingFormat
@@ -20,6 +20,46 @@ FAST_COMPRESSION = """do $lz4$ begin
 end $lz4$"""
 """Compressing rank maps is half of the load's work; lz4, where the server has it, takes a fraction of pglz's time."""
 
+NOTICE_LOST_CLIENT = """do $lost$ begin
+  if exists (select from pg_settings where name = 'client_connection_check_interval') then
+    perform set_config('client_connection_check_interval', '2s', true);
+  end if;
+end $lost$"""
+"""A session in the middle of COPY hears nothing of its client; this one ends soon after a worker that was killed."""
+
+WORTH_SPLITTING = 50_000
+"""Rows below which more sessions save less time than it takes to connect them."""
+
+
+def parts_of(rows: int, sessions: int) -> int:
+    """Files into which `rows` lines are split for so many sessions. Each gets rows / parts lines, rounded up, the last
+    one the rest; none is empty.
+    """
+    if rows < max(WORTH_SPLITTING, 2):
+        return 1
+    lines = -(-rows // sessions)
+    return -(-rows // lines)
+
+
+def load_transactions(names: RunNames, paths: Sequence[str], staging_format: StagingFormat) -> list[str]:
+    """The load of the files at `paths`: of one, `load_statements`; of several, what creates the table, then for each
+    file what loads it.
+
+    Those run side by side, under a lock that another session holds. They cannot write frozen rows: that takes a table
+    which the same transaction has created.
+    """
+    if len(paths) == 1:
+        return [load_statements(names, paths[0], staging_format)]
+    parts = [
+        [
+            f"-- part {number} of {len(paths)}\n{FAST_COMPRESSION}",
+            NOTICE_LOST_CLIENT,
+            *_fill(names, path, staging_format),
+        ]
+        for number, path in enumerate(paths, start=1)
+    ]
+    return [_transaction(statements) for statements in (_create(names), *parts)]
+
 
 def load_statements(names: RunNames, path: str, staging_format: StagingFormat) -> str:
     """COPY of the file at `path` (on the server's disk) into a fresh table of this run.
@@ -27,27 +67,14 @@ def load_statements(names: RunNames, path: str, staging_format: StagingFormat) -
     Without enrichments that table is the working table, else the staged one. The table is created in the same
     transaction, so a failure leaves nothing and COPY may write frozen rows.
     """
-    enriched = bool(names.target.enrichments)
-    table = names.staged_table if enriched else names.working_table
-    columns = ", ".join(column.name for column in names.target.exported)
-    statements = [
-        one_writer(names.target),
-        FAST_COMPRESSION,
-        f"drop table if exists {names.staged_table}, {names.working_table}",
-        _create_staged(names) if enriched else _create_working(names),
-    ]
-    if staging_format is StagingFormat.TAB_SEPARATED:
-        statements.append(
-            f"copy {table} ({columns}) from {literal(path)} with (format text, freeze true, encoding 'UTF8')"
-        )
-    else:
-        lines = f"{names.staged_table}_l"
-        statements += [
-            f"create temporary table {lines} (data jsonb not null) on commit drop",
-            f"copy {lines} (data) from {literal(path)} {EXACT_JSON_COPY}",
-            f"insert into {table} ({columns})\n{typed_select(names.target, lines)}",
+    return _transaction(
+        [
+            one_writer(names.target),
+            FAST_COMPRESSION,
+            *_create(names),
+            *_fill(names, path, staging_format, freeze=True),
         ]
-    return ";\n".join(statements) + ";"
+    )
 
 
 def enrichment_statements(names: RunNames) -> str:
@@ -71,17 +98,14 @@ def enrichment_statements(names: RunNames) -> str:
     if target.keep:
         joins.append(f"where {target.keep}")
     values = [_enriched_value(target, column) for column in columns]
-    return (
-        ";\n".join(
-            [
-                one_writer(target),
-                f"drop table if exists {names.working_table}",
-                _create_working(names),
-                f"insert into {names.working_table} ({', '.join(column.name for column in columns)})\n"
-                f"select {', '.join(values)}\nfrom {names.staged_table} as staged\n" + "\n".join(joins),
-            ]
-        )
-        + ";"
+    return _transaction(
+        [
+            one_writer(target),
+            f"drop table if exists {names.working_table}",
+            _create_working(names),
+            f"insert into {names.working_table} ({', '.join(column.name for column in columns)})\n"
+            f"select {', '.join(values)}\nfrom {names.staged_table} as staged\n" + "\n".join(joins),
+        ]
     )
 
 
@@ -113,6 +137,33 @@ def literal(text: str) -> str:
     """A PostgreSQL string literal."""
     escaped = text.replace("'", "''")
     return f"e'{escaped.replace(chr(92), chr(92) * 2)}'" if "\\" in text else f"'{escaped}'"
+
+
+def _transaction(statements: Sequence[str]) -> str:
+    return ";\n".join(statements) + ";"
+
+
+def _create(names: RunNames) -> list[str]:
+    """Statements that create the table that COPY fills. Whatever an earlier try of this run left is dropped."""
+    return [
+        f"drop table if exists {names.staged_table}, {names.working_table}",
+        _create_staged(names) if names.target.enrichments else _create_working(names),
+    ]
+
+
+def _fill(names: RunNames, path: str, staging_format: StagingFormat, *, freeze: bool = False) -> list[str]:
+    """Statements that bring the lines of one file into that table."""
+    table = names.staged_table if names.target.enrichments else names.working_table
+    columns = ", ".join(column.name for column in names.target.exported)
+    if staging_format is StagingFormat.TAB_SEPARATED:
+        options = f"format text, {'freeze true, ' if freeze else ''}encoding 'UTF8'"
+        return [f"copy {table} ({columns}) from {literal(path)} with ({options})"]
+    lines = f"{names.staged_table}_l"
+    return [
+        f"create temporary table {lines} (data jsonb not null) on commit drop",
+        f"copy {lines} (data) from {literal(path)} {EXACT_JSON_COPY}",
+        f"insert into {table} ({columns})\n{typed_select(names.target, lines)}",
+    ]
 
 
 def _create_staged(names: RunNames) -> str:

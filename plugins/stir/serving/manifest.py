@@ -35,7 +35,8 @@ class PublishRefused(Exception):
 @dataclass(frozen=True)
 class Manifest:
     """What the object of one export holds. `bytes` is its size, `text_bytes` its size unpacked, `checksum` its SHA-256;
-    times are Unix seconds, None when unknown.
+    times are Unix seconds, None when unknown. `parts`: files in which it is fetched and loaded. `sums`: those of
+    `sums.sums_of` over the mart that was exported; none in the manifest of a run that an earlier version began.
     """
 
     key: str
@@ -48,13 +49,15 @@ class Manifest:
     built_at: int
     newest_event_at: float | None
     cleaned_values: int
+    parts: int = 1
+    sums: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "columns": list(self.columns)}
+        return {**asdict(self), "columns": list(self.columns), "sums": list(self.sums)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Manifest:
-        return cls(**{**values, "columns": tuple(values["columns"])})
+        return cls(**{**values, "columns": tuple(values["columns"]), "sums": tuple(values.get("sums", ()))})
 
 
 def lines_statement(key: str) -> str:
@@ -113,6 +116,7 @@ def take_manifest(target: Target, exported: Sequence[Any], query: Query) -> Mani
         built_at=built_at,
         newest_event_at=newest / 1000 if newest else None,
         cleaned_values=int(query(cleaned_values_statement(target))[0][0]),
+        sums=tuple(exported[6]) if len(exported) > 6 else (),
     )
 
 

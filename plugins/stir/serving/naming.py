@@ -91,6 +91,13 @@ def file_prefix(target: Target, environment: Environment) -> str:
     return f"{target.name}.{environment.name}."
 
 
+def part_names(file_name: str, parts: int) -> list[str]:
+    """Names of the files that a fetched file is split into. How many there are stands in each, so that a load never
+    takes some for all.
+    """
+    return [file_name] if parts == 1 else [f"{file_name}.{number}of{parts}" for number in range(1, parts + 1)]
+
+
 def working_table_pattern(target: Target) -> str:
     """POSIX regular expression of the working tables of one target, of any run."""
     return rf"^{target.name}_(raw|tmp)_[0-9a-f]{{{DIGEST_LENGTH}}}$"

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from stir.serving import export, fetch, freshness, guards, indexes, ledger, leftovers, load, manifest, swap
+from stir.serving import export, fetch, freshness, guards, indexes, ledger, leftovers, load, manifest, sums, swap
 from stir.serving.database import connect
 from stir.serving.declaration import Target
 from stir.serving.export import StagingFormat
 from stir.serving.freshness import Freshness
 from stir.serving.ledger import LedgerEntry
+from stir.serving.load_sessions import LoadInSessions
 from stir.serving.manifest import Manifest
-from stir.serving.naming import Environment, RunNames
+from stir.serving.naming import Environment, RunNames, part_names
 from stir.serving.settings import ServingSettings
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class Publication:
         return export.export_statement(self.target, self._new_key(ti, settings), settings.staging_format)
 
     def note_build_sql(self) -> str:
-        return export.note_build_statement(self.target)
+        return export.note_build_statement(self.target, sums.exported_sums(self.target))
 
     def source_state_sql(self, ti: Any) -> str:
         return export.source_state_statement(self.target, self._new_key(ti, ServingSettings.from_variables()))
@@ -65,9 +67,8 @@ class Publication:
         return fetch.fetch_command(taken, settings.bucket, settings.fetch_directory, name, ti.try_number, limit)
 
     def load_sql(self, ti: Any) -> str:
-        key = self._manifest(ti).key
-        path = f"{ServingSettings.from_variables().fetch_directory}/{self.names(ti).file_name(key)}"
-        return load.load_statements(self.names(ti), path, _format_of(key))
+        """What the load runs: one transaction, or all of those that `load_in_sessions` runs."""
+        return "\n\n".join(self._load_transactions(ti))
 
     def enrichment_sql(self, ti: Any) -> str:
         return load.enrichment_statements(self.names(ti))
@@ -97,12 +98,22 @@ class Publication:
     def take_manifest(self, ti: Any) -> dict[str, Any]:
         """Read the exported object back. Returns the manifest for the tasks that follow."""
         exported = ti.xcom_pull(task_ids=EXPORT)[0]
-        return manifest.take_manifest(self.target, exported, self.clickhouse_query).as_dict()
+        taken = manifest.take_manifest(self.target, exported, self.clickhouse_query)
+        parts = load.parts_of(taken.rows, ServingSettings.from_variables().load_sessions)
+        return replace(taken, parts=parts).as_dict()
+
+    def load_in_sessions(self, ti: Any) -> LoadInSessions | None:
+        """The load of a file that was fetched in several parts; None for a file in one."""
+        create, *parts = self._load_transactions(ti)
+        if not parts:
+            return None
+        limited = partial(self.connect, statement_seconds=self.target.limits.load)
+        return LoadInSessions(self.names(ti), create, parts, limited)
 
     def check_guards(self, ti: Any) -> dict[str, Any]:
         """Run the guards; returns what they measured."""
         with closing(self.connect("guard")) as connection:
-            return guards.check(connection, self.names(ti), self._manifest(ti).rows)
+            return guards.check(connection, self.names(ti), self._manifest(ti))
 
     def swap(self, ti: Any) -> dict[str, Any]:
         """Put the new generation live, with its ledger row."""
@@ -157,9 +168,14 @@ class Publication:
         limit = {"max_execution_time": self.target.limits.export, "session_timezone": "UTC"}
         return ClickHouseHook(clickhouse_conn_id=self.environment.clickhouse).execute(statement, settings=limit)
 
-    def connect(self, step: str) -> psycopg2.extensions.connection:
+    def connect(self, step: str, *, statement_seconds: int = 0) -> psycopg2.extensions.connection:
         """Connection to the serving database, time zone UTC."""
-        return connect(self.environment, f"{self.target.name}:{step}")
+        return connect(self.environment, f"{self.target.name}:{step}", statement_seconds=statement_seconds)
+
+    def _load_transactions(self, ti: Any) -> list[str]:
+        taken, names, folder = self._manifest(ti), self.names(ti), ServingSettings.from_variables().fetch_directory
+        paths = [f"{folder}/{name}" for name in part_names(names.file_name(taken.key), taken.parts)]
+        return load.load_transactions(names, paths, _format_of(taken.key))
 
     def _new_key(self, ti: Any, settings: ServingSettings) -> str:
         return self.names(ti).object_key(settings.prefix, ti.try_number, settings.staging_format)

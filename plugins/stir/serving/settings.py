@@ -23,18 +23,23 @@ STAGING_FORMAT = PlatformVariable(
 BACKUP_DAYS = PlatformVariable(
     "serving_backup_days", "14", "days after which the replaced generation of a serving table is dropped"
 )
+LOAD_SESSIONS = PlatformVariable(
+    "serving_load_sessions", "2", "database sessions that load one table side by side, 1 to 16"
+)
+MOST_SESSIONS = 16
 
-SERVING_VARIABLES = (BUCKET, PREFIX, FETCH_DIRECTORY, STAGING_FORMAT, BACKUP_DAYS)
+SERVING_VARIABLES = (BUCKET, PREFIX, FETCH_DIRECTORY, STAGING_FORMAT, BACKUP_DAYS, LOAD_SESSIONS)
 
 
 @dataclass(frozen=True)
 class ServingSettings:
-    """Where exports go and where they are fetched to."""
+    """Where exports go, where they are fetched to, and how they are loaded."""
 
     bucket: str
     prefix: str
     fetch_directory: str
     staging_format: StagingFormat
+    load_sessions: int
 
     @classmethod
     def from_variables(cls) -> ServingSettings:
@@ -45,4 +50,16 @@ class ServingSettings:
                 f"Airflow Variable {STAGING_FORMAT.name!r} holds {chosen!r}; expected one of "
                 f"{', '.join(each.value for each in StagingFormat)}"
             )
-        return cls(BUCKET.text(), PREFIX.text(), FETCH_DIRECTORY.text().rstrip("/"), StagingFormat(chosen))
+        sessions = LOAD_SESSIONS.number()
+        if sessions not in range(1, MOST_SESSIONS + 1):
+            raise ValueError(
+                f"Airflow Variable {LOAD_SESSIONS.name!r} holds {LOAD_SESSIONS.text()!r}; expected a whole number from "
+                f"1 to {MOST_SESSIONS}"
+            )
+        return cls(
+            bucket=BUCKET.text(),
+            prefix=PREFIX.text(),
+            fetch_directory=FETCH_DIRECTORY.text().rstrip("/"),
+            staging_format=StagingFormat(chosen),
+            load_sessions=int(sessions),
+        )

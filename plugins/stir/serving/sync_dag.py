@@ -14,6 +14,7 @@ from airflow_clickhouse_plugin.operators.clickhouse import ClickHouseOperator
 from stir.dag_declaration import DagDeclaration
 from stir.serving.declaration import Target
 from stir.serving.export import EXPORT_SETTINGS
+from stir.serving.load_sessions import LoadInSessions
 from stir.serving.naming import Environment
 from stir.serving.publication import EXPORT, GUARD, MANIFEST, Publication
 from stir.time_guards import is_manual
@@ -102,7 +103,11 @@ def _publish_tasks(dag: DAG, publication: Publication, grace: timedelta) -> None
         execution_timeout=timedelta(seconds=limits.fetch) + KILL_AFTER,
         do_xcom_push=False,
     )
-    load = _postgres(environment, "load", "load_sql", limits.load, "COPY into a typed table of this run.")
+    load = _postgres(
+        *(environment, "load", "load_sql", limits.load, "COPY into a typed table of this run."),
+        operator=LoadParts,
+        publication=publication,
+    )
     enrich = _postgres(
         environment, "enrich", "enrichment_sql", limits.load, "Joins account ids, handles and audience into the rows."
     )
@@ -154,10 +159,36 @@ def _publish_tasks(dag: DAG, publication: Publication, grace: timedelta) -> None
     ledger >> [clean_host, clean_database]
 
 
-def _postgres(environment: Environment, task_id: str, method: str, seconds: int, doc: str) -> SQLExecuteQueryOperator:
+class LoadParts(SQLExecuteQueryOperator):
+    """The load: a file in one transaction, or its parts in several sessions. `sql` shows either."""
+
+    def __init__(self, *, publication: Publication, **operator: Any) -> None:
+        super().__init__(**operator)
+        self.publication = publication
+        self.loading: LoadInSessions | None = None
+
+    def execute(self, context: Any) -> Any:
+        self.loading = self.publication.load_in_sessions(context["ti"])
+        return self.loading.run() if self.loading else super().execute(context)
+
+    def on_kill(self) -> None:
+        """Airflow ends the task: its sessions must not go on."""
+        if self.loading:
+            self.loading.cancel()
+
+
+def _postgres(
+    environment: Environment,
+    task_id: str,
+    method: str,
+    seconds: int,
+    doc: str,
+    operator: type[SQLExecuteQueryOperator] = SQLExecuteQueryOperator,
+    **more: Any,
+) -> SQLExecuteQueryOperator:
     """One transaction on the serving database, built by a method of the publication when the task runs."""
     options = f"-c statement_timeout={seconds * 1000} -c timezone=UTC -c datestyle=ISO"
-    return SQLExecuteQueryOperator(
+    return operator(
         task_id=task_id,
         doc_md=doc,
         conn_id=environment.postgres,
@@ -166,6 +197,7 @@ def _postgres(environment: Environment, task_id: str, method: str, seconds: int,
         hook_params={"options": options},
         execution_timeout=timedelta(seconds=seconds) + KILL_AFTER,
         do_xcom_push=False,
+        **more,
     )
 
 

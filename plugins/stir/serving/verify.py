@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from stir.serving.declaration import Column, Form, Target
 from stir.serving.export import exported_value
+from stir.serving.sums import Sum, sums_of
 
 if TYPE_CHECKING:
     import psycopg2.extensions
 
-WHOLE_NUMBERS = ("bigint", "integer")
 Query = Callable[[str], Sequence[Sequence[Any]]]
 
 
@@ -38,23 +38,16 @@ def compare(target: Target, query: Query, connection: psycopg2.extensions.connec
     enrichment may have changed are not compared. A target that leaves rows out has no sums: its sampled rows are
     compared where they are live, and it may not have more rows than the mart.
     """
-    figures = [("rows", "count()", "count(*)")]
-    for column in [] if target.keep else _carried(target):
-        value = exported_value(column)
-        figures.append((f"non-null {column.name}", f"countIf(isNotNull({value}))", f"count({column.name})"))
-        if column.postgres in WHOLE_NUMBERS:
-            figures.append((f"sum {column.name}", f"toString(sum(toInt128({value})))", f"sum({column.name})::text"))
-        elif column.form is Form.TEXT:
-            figures.append((f"characters {column.name}", f"sum(lengthUTF8({value}))", f"sum(length({column.name}))"))
-    mart = query(f"select {', '.join(figure[1] for figure in figures)} from {target.relation}")[0]
+    figures = [Sum("rows", "toString(count())", "count(*)::text")]
+    figures += [] if target.keep else sums_of(_carried(target))
+    mart = query(f"select {', '.join(figure.clickhouse for figure in figures)} from {target.relation}")[0]
     with connection, connection.cursor() as cursor:
-        cursor.execute(f"select {', '.join(figure[2] for figure in figures)} from {target.name}")
+        cursor.execute(f"select {', '.join(figure.postgres for figure in figures)} from {target.name}")
         live = cursor.fetchone()
     differences = [
-        f"{name}: {theirs} in {target.mart}, {ours} in {target.name}"
-        for (name, _, _), theirs, ours in zip(figures, mart, live, strict=True)
-        if (theirs or 0) != (ours or 0) and str(theirs or 0) != str(ours or 0)
-        if not (target.keep and ours <= theirs)
+        f"{figure.name}: {theirs} in {target.mart}, {ours} in {target.name}"
+        for figure, theirs, ours in zip(figures, mart, live, strict=True)
+        if theirs != ours and not (target.keep and int(ours) <= int(theirs))
     ]
     sampled, unlike = _compare_sample(target, query, connection, sample)
     return Comparison(int(live[0]), sampled, differences + unlike)

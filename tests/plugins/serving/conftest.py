@@ -23,8 +23,9 @@ from typing import Any
 import clickhouse_driver
 import psutil
 import pytest
+from stir.serving import load
 from stir.serving.declaration import Target
-from stir.serving.naming import RunNames
+from stir.serving.naming import RunNames, part_names
 from stir.serving.targets.leaderboard import LEADERBOARD
 
 from devstack.environment import environment
@@ -122,6 +123,11 @@ class Publishing:
     def fetched(self, ti: Instance) -> Path:
         """Where the fetched file of a run lies."""
         return self.folder / self.names(ti).file_name(ti.results["manifest"]["key"])
+
+    def fetched_parts(self, ti: Instance) -> list[Path]:
+        """Where the parts of a run's fetched file lie."""
+        path = self.fetched(ti)
+        return [path.with_name(name) for name in part_names(path.name, ti.results["manifest"]["parts"])]
 
     def replace_object(self, key: str, body: bytes) -> None:
         self.s3.client().put_object(Bucket="stir-exports", Key=key, Body=body)
@@ -307,6 +313,12 @@ def reading(publishing: Publishing) -> Iterator[None]:
     assert told["errors"] == []
     assert publishing.server_died or told["lost"] == 0
     assert {tuple(each) for each in told["seen"]} <= publishing.filled
+
+
+@pytest.fixture
+def split_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loads of few rows are split too."""
+    monkeypatch.setattr(load, "WORTH_SPLITTING", 0)
 
 
 @pytest.fixture

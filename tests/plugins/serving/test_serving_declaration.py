@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from stir.serving import load
 from stir.serving.declaration import MOST_GENERATIONS, Column, DeclarationError, Enrichment, Index, Origin
 from stir.serving.export import StagingFormat
 from stir.serving.fetch import clean_up_command
 from stir.serving.generations import backup_index
+from stir.serving.load import parts_of
 from stir.serving.naming import PRODUCTION, STAGING, RunNames, advisory_key, object_folder, working_table_pattern
 from stir.serving.settings import ServingSettings
 from stir.serving.targets import TARGETS, target_named
@@ -128,3 +130,22 @@ def test_unknown_staging_format_is_named(monkeypatch):
         ValueError, match=r"serving_staging_format.*'Parquet'; expected one of TabSeparated, JSONEachRow"
     ):
         ServingSettings.from_variables()
+
+
+@pytest.mark.parametrize("value", ["0", "17", "1.5", "nan"])
+def test_number_of_sessions_that_cannot_be_is_named(monkeypatch, value):
+    monkeypatch.setenv("AIRFLOW_VAR_SERVING_LOAD_SESSIONS", value)
+    with pytest.raises(ValueError, match=rf"serving_load_sessions.*'{value}'; expected a whole number from 1 to 16"):
+        ServingSettings.from_variables()
+
+
+def test_lines_are_split_into_as_many_parts_as_there_are_sessions_and_none_is_empty(monkeypatch):
+    assert parts_of(load.WORTH_SPLITTING - 1, 2) == 1
+    assert parts_of(load.WORTH_SPLITTING, 2) == 2
+    monkeypatch.setattr(load, "WORTH_SPLITTING", 0)
+    for rows in range(70):
+        for sessions in range(1, 17):
+            parts = parts_of(rows, sessions)
+            assert 1 <= parts <= sessions
+            assert rows <= 1 or 0 < rows - (parts - 1) * -(-rows // parts) <= -(-rows // parts)
+    assert parts_of(1_000_000, 16) == 16

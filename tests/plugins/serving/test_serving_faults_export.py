@@ -8,7 +8,9 @@ import psutil
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from backports import zstd
+from stir.serving.housekeeping_dag import Housekeeping
 from stir.serving.manifest import Manifest
+from stir.serving.naming import PRODUCTION
 
 pytestmark = pytest.mark.integration
 
@@ -88,20 +90,24 @@ def test_manifest_survives_its_way_through_xcom(live):
     assert Manifest.from_dict(ti.results["manifest"]).as_dict() == ti.results["manifest"]
 
 
-def test_export_killed_in_mid_object_then_retry(live, clickhouse_service):
-    """Case 28: ClickHouse is killed while it writes. The mart is read slowly, in small blocks, to be caught at it."""
+def test_export_killed_in_mid_object_then_retry(live, clickhouse_service, monkeypatch):
+    """Case 28: ClickHouse is killed while the object store holds a part of the object and others are still to come.
+
+    A part has 5 MB at least, so the mart gets a text that cannot be compressed, and one part is sent a second.
+    """
     live.fill(290)
-    live.clickhouse.execute("drop table if exists dbt.read_slowly sync")
-    live.clickhouse.execute("rename table dbt.mart_leaderboard to dbt.read_slowly")
     live.clickhouse.execute(
-        "create view dbt.mart_leaderboard as select * from dbt.read_slowly where sleepEachRow(0.01) = 0 "
-        "settings max_block_size = 10"
+        "alter table dbt.mart_leaderboard update category = randomPrintableASCII(200000) where true "
+        "settings mutations_sync = 1"
     )
+    parts = {"s3_min_upload_part_size": 5 << 20, "s3_max_single_part_upload_size": 1}
+    one_a_second = {"s3_max_put_rps": 1, "s3_max_put_burst": 1}
+    for name, value in (parts | one_a_second).items():
+        monkeypatch.setitem(live.dag.get_task("export")._settings, name, value)
     ti = live.new_run()
     exporting, failures = live.attempt("export", ti)
-    writing = "select count() from system.processes where query like 'insert into function s3%'"
     until = time.monotonic() + 60
-    while not live.clickhouse.execute(writing)[0][0] and time.monotonic() < until:
+    while not (sent := bytes_of_unfinished_uploads(live, ti)) and exporting.is_alive() and time.monotonic() < until:
         time.sleep(0.02)
     server = psutil.Process(clickhouse_service.main.process().pid)
     server.kill()
@@ -111,14 +117,31 @@ def test_export_killed_in_mid_object_then_retry(live, clickhouse_service):
     clickhouse_service.wait_ready()
     live.clickhouse.disconnect()
     assert failures
+    assert sent >= 5 << 20, f"killed with a part of the object in the store, not after {failures}"
     assert not [key for key in live.objects() if live.names(ti).digest in key], "half an object has no name"
     with pytest.raises(TypeError):
         live.step("manifest", ti)
+    assert live.rows() == 100
     live.fill(290)
-    live.clickhouse.execute("drop table dbt.read_slowly sync")
     ti.try_number = 2
     live.run(ti)
     assert live.rows() == 290
+    assert bytes_of_unfinished_uploads(live, ti), "the store keeps what nobody will complete"
+    done = live.sshd.run(Housekeeping(PRODUCTION).sweep_command(), seconds=120)
+    assert done.returncode == 0, done.stderr
+    assert not bytes_of_unfinished_uploads(live, ti), "until the clean-up"
+
+
+def bytes_of_unfinished_uploads(publishing, ti) -> int:
+    """Bytes that the object store has of objects of this run that are not complete."""
+    client = publishing.s3.client()
+    found = client.list_multipart_uploads(Bucket="stir-exports", Prefix="data-pipeline/prod/leaderboard/")
+    total = 0
+    for upload in found.get("Uploads", []):
+        if publishing.names(ti).digest in upload["Key"]:
+            parts = client.list_parts(Bucket="stir-exports", Key=upload["Key"], UploadId=upload["UploadId"])
+            total += sum(part["Size"] for part in parts.get("Parts", []))
+    return total
 
 
 def test_new_column_of_the_mart_is_let_pass_and_a_dropped_one_is_refused(live):

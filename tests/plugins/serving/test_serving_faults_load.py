@@ -7,13 +7,31 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from stir.serving import swap
 
 pytestmark = pytest.mark.integration
+
+
+@contextmanager
+def administrator(publishing):
+    """Cursor with all rights on the serving database; each statement is its own transaction."""
+    with closing(publishing.postgres.superuser_connection(publishing.database)) as admin, admin.cursor() as cursor:
+        admin.autocommit = True
+        yield cursor
+
+
+def killed_during(publishing, task_id, ti, moment):
+    """Run a task, kill the server once the query `moment` gives a row, and start the server again."""
+    running, failures = publishing.attempt(task_id, ti)
+    publishing.wait_for(moment)
+    publishing.kill_postgres()
+    running.join(60)
+    assert failures
+    publishing.restart_postgres()
 
 
 def test_postgres_killed_during_copy_then_retry(live):
@@ -55,6 +73,27 @@ def test_loss_of_ninety_percent_of_the_rows_is_refused(live):
     with pytest.raises(AirflowFailException, match=r"10 of 100 rows are 10\.0%, at least 50% required"):
         live.run()
     assert live.rows() == 100
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "complaint"),
+    [
+        ("followers", "71", "sum followers is 199001, exported 199000"),
+        ("platform_id", "p7x", "characters platform_id is 691, exported 690"),
+        ("followers", r"\N", "non-null followers is 199, exported 200; sum followers is 198930, exported 199000"),
+    ],
+    ids=["number", "text", "null"],
+)
+def test_file_altered_after_it_was_checked_is_refused_by_its_sums(live, column, value, complaint):
+    """Case 31: as many rows as before, each with a key, and one other value."""
+    live.fill(200)
+    ti = live.run(until="fetch")
+    path, place = live.fetched(ti), [each.name for each in live.target.exported].index(column)
+    rows = [line.split("\t") for line in path.read_text().splitlines()]
+    next(row for row in rows if "p7" in row)[place] = value
+    path.write_text("".join("\t".join(row) + "\n" for row in rows))
+    with pytest.raises(AirflowFailException, match=f"sums of the loaded data: {complaint}$"):
+        live.run(ti, after="fetch", until="guard")
 
 
 def test_half_of_the_rows_is_enough(live):
@@ -103,20 +142,16 @@ def test_postgres_killed_during_the_index_build_then_retry(live):
     """Case 34: an event trigger holds the transaction in the middle of the build, with a part of the indexes made."""
     live.fill(300)
     ti = live.run(until="guard")
-    with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
-        cursor.execute(
+    with administrator(live) as admin:
+        admin.execute(
             "create function hold() returns event_trigger language plpgsql as "
             "$$ begin perform pg_sleep(600); end $$; "
             "create event trigger hold on ddl_command_start when tag in ('CREATE INDEX') execute function hold()"
         )
-    building, failures = live.attempt("index", ti)
-    live.wait_for("select 1 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()")
-    live.kill_postgres()
-    building.join(60)
-    assert failures
-    live.restart_postgres()
-    with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
-        cursor.execute("drop event trigger hold; drop function hold()")
+    sleeping = "select 1 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
+    killed_during(live, "index", ti, sleeping)
+    with administrator(live) as admin:
+        admin.execute("drop event trigger hold; drop function hold()")
     assert live.rows() == 100
     live.run(ti, after="guard")
     assert live.rows() == 300
@@ -126,20 +161,12 @@ def test_postgres_killed_during_vacuum_then_retry(live):
     """Case 36: the new generation is live already; the vacuum is paced by the server's own cost delay."""
     live.fill(3000)
     ti = live.run(until="swap")
-    slow = ("vacuum_cost_delay = '100ms'", "vacuum_cost_limit = 1")
-    with closing(live.postgres.superuser_connection(live.database)) as admin:
-        admin.autocommit = True
-        for setting in slow:
-            admin.cursor().execute(f"alter database {live.database} set {setting}")
-    vacuuming, failures = live.attempt("vacuum", ti)
-    live.wait_for("select 1 from pg_stat_progress_vacuum where datname = current_database()")
-    live.kill_postgres()
-    vacuuming.join(60)
-    assert failures
-    live.restart_postgres()
-    with closing(live.postgres.superuser_connection(live.database)) as admin:
-        admin.autocommit = True
-        admin.cursor().execute(f"alter database {live.database} reset all")
+    with administrator(live) as admin:
+        for setting in ("vacuum_cost_delay = '100ms'", "vacuum_cost_limit = 1"):
+            admin.execute(f"alter database {live.database} set {setting}")
+    killed_during(live, "vacuum", ti, "select 1 from pg_stat_progress_vacuum where datname = current_database()")
+    with administrator(live) as admin:
+        admin.execute(f"alter database {live.database} reset all")
     assert live.rows() == 3000
     live.step("vacuum", ti)
     assert live.query("select reltuples::int from pg_class where relname = 'leaderboard'") == [(3000,)]

@@ -5,6 +5,7 @@ A process reads the live table all the while (`live`).
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import time
 from contextlib import suppress
@@ -36,6 +37,22 @@ def test_object_changed_after_the_manifest_is_not_loaded(live, change, complaint
     assert complaint in caplog.text + "".join(capfd.readouterr())
     assert not list(live.folder.glob(f"*{live.names(ti).digest}*")), "neither the file nor a part of it stays"
     assert live.rows() == 100
+
+
+@pytest.mark.parametrize("sessions", [1, 2], ids=["in one piece", "in two parts"])
+def test_object_that_zstd_cannot_unpack_leaves_no_part(live, split_small, monkeypatch, sessions, caplog, capfd):
+    """The pipe that splits the lines ends well all the same."""
+    monkeypatch.setenv("AIRFLOW_VAR_SERVING_LOAD_SESSIONS", str(sessions))
+    live.fill(200)
+    ti = live.run(until="manifest")
+    taken = ti.results["manifest"]
+    body = live.object_body(taken["key"])[:-3]
+    live.replace_object(taken["key"], body)
+    taken |= {"bytes": len(body), "checksum": hashlib.sha256(body).hexdigest()}
+    with pytest.raises(Exception, match="exit status = 1"):
+        live.step("fetch", ti)
+    assert "zstd" in caplog.text + "".join(capfd.readouterr())
+    assert not list(live.folder.glob(f"*{live.names(ti).digest}*"))
 
 
 def test_full_disk_on_the_database_host_is_noticed_before_the_transfer(live):
@@ -80,9 +97,16 @@ def test_small_disk_is_noticed_before_the_transfer(live, small_disk, caplog, cap
     assert list(small_disk.iterdir()) == []
 
 
-@pytest.mark.parametrize("rows", [20_000, 1500], ids=["object too large", "unpacked file too large"])
-def test_disk_that_fills_up_during_the_transfer_leaves_nothing(live, small_disk, monkeypatch, rows):
+@pytest.mark.parametrize(
+    ("rows", "sessions"),
+    [(20_000, 1), (1500, 1), (1500, 2)],
+    ids=["object too large", "unpacked file too large", "unpacked parts too large"],
+)
+def test_disk_that_fills_up_during_the_transfer_leaves_nothing(
+    live, small_disk, split_small, monkeypatch, rows, sessions
+):
     """Case 32: others took the room after it was looked at, here by looking away."""
+    monkeypatch.setenv("AIRFLOW_VAR_SERVING_LOAD_SESSIONS", str(sessions))
     live.fill(rows, profile="hex(SHA256(toString(number)))")
     ti = live.run(until="manifest")
     assert (ti.results["manifest"]["bytes"] > 256 * 1024) == (rows == 20_000)

@@ -8,7 +8,10 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from stir.serving.__main__ import main
 from stir.serving.export import StagingFormat
+
+from tests.plugins.serving.conftest import create_log, mart_ddl
 
 pytestmark = pytest.mark.integration
 
@@ -53,3 +56,38 @@ def test_empty_text_and_empty_map_are_not_null(live, staging_format):
     live.run()
     chosen = "platform_id in ('absent', 'empty') order by platform_id"
     assert live.query(f"select category, current_month_ranks from leaderboard where {chosen}") == [(None, {}), ("", {})]
+
+
+def test_moments_of_any_year_arrive_and_those_of_no_year_in_postgres_are_cleaned(publishing, staging_format):
+    """Case 44: whatever number a DateTime64 holds. ClickHouse has a year 0, PostgreSQL has none."""
+    import transform
+
+    publishing.dag = transform.dbt_core
+    publishing.target = publishing.dag.user_defined_macros["publication"].target
+    moments = {
+        "least number": "fromUnixTimestamp64Micro(toInt64('-9223372036854775808'))",
+        "before year 1": "toDateTime64('0001-01-01 00:00:00', 6, 'UTC') - toIntervalMicrosecond(1)",
+        "year 1": "toDateTime64('0001-01-01 00:00:00', 6, 'UTC')",
+        "before 1970": "toDateTime64('1969-12-31 23:59:59.999999', 6, 'UTC')",
+        "last": "toDateTime64('9999-12-31 23:59:59.999999', 6, 'UTC')",
+        "greatest number": "fromUnixTimestamp64Micro(toInt64('9223372036854775807'))",
+        "none": "NULL",
+    }
+    create_log(publishing.clickhouse)
+    mart = publishing.target.mart
+    publishing.clickhouse.execute(f"drop table if exists {mart} sync")
+    publishing.clickhouse.execute(mart_ddl(publishing.target))
+    for profile, moment in moments.items():
+        publishing.clickhouse.execute(
+            f"insert into {mart} (platform, profile_id, newest_event_at) select 'INSTAGRAM', '{profile}', {moment}"
+        )
+    shown = f"select profile_id, toString(toDateTime64(newest_event_at, 6, 'UTC')) from {mart}"
+    in_clickhouse = dict(publishing.clickhouse.execute(shown))
+    ti = publishing.run()
+    in_postgres = "select profile_id, to_char(newest_event_at, 'YYYY-MM-DD HH24:MI:SS.US') from {}"
+    published = dict(publishing.query(in_postgres.format(publishing.target.name)))
+    early = {profile for profile, moment in in_clickhouse.items() if moment and moment.startswith("0000")}
+    assert published == in_clickhouse | dict.fromkeys(early)
+    assert ti.results["manifest"]["cleaned_values"] == len(early)
+    assert main(["verify", publishing.target.name]) == 0
+    publishing.clickhouse.execute(f"drop table {mart} sync")

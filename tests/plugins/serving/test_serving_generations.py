@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import closing, contextmanager
+
 import pytest
+from stir.serving import swap
 from stir.serving.__main__ import main
 from stir.serving.housekeeping_dag import Housekeeping
 from stir.serving.naming import PRODUCTION
@@ -38,6 +42,42 @@ def test_generations_move_along_and_the_oldest_goes(three_kept):
     permanent = indexes(three_kept, "leaderboard")
     for suffix in ("_old_bkp", "_old_bkp_2", "_old_bkp_3"):
         assert indexes(three_kept, f"leaderboard{suffix}") == [name + suffix for name in permanent]
+
+
+def test_live_table_is_locked_only_after_the_others_have_moved(three_kept, monkeypatch):
+    """Who holds up the move of a previous generation, here of the one that moves last, holds up no reader."""
+    monkeypatch.setattr(swap, "LOCK_WAIT_MS", 60_000)
+    ti = three_kept.run(until="index")
+    with reader_of(three_kept, "leaderboard_old_bkp"):
+        swapping, failures = three_kept.attempt("swap", ti)
+        assert locks_on_live_table_while_waiting(three_kept) == []
+    swapping.join(60)
+    assert not failures
+    assert generations(three_kept) == [140, 140, 130, 120]
+    with reader_of(three_kept, "leaderboard_old_bkp"):
+        going_back = threading.Thread(target=main, args=(["rollback", "leaderboard", "--generation", "3"],))
+        going_back.start()
+        assert locks_on_live_table_while_waiting(three_kept) == []
+    going_back.join(60)
+    assert generations(three_kept) == [120, 140, 140, 130]
+
+
+@contextmanager
+def reader_of(publishing, table):
+    """A transaction that has read the table and keeps its lock during the block."""
+    with closing(publishing.connect()) as reader:
+        reader.cursor().execute(f"select count(*) from {table}")
+        yield
+
+
+def locks_on_live_table_while_waiting(publishing):
+    """Locks, other than a reader's, that a session which waits for another lock has on the live table."""
+    waiting = "from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    publishing.wait_for(f"select 1 {waiting}")
+    return publishing.query(
+        "select mode from pg_locks where relation = 'leaderboard'::regclass and mode <> 'AccessShareLock' "
+        f"and pid in (select pid {waiting})"
+    )
 
 
 def test_rollback_to_an_older_generation_and_back(three_kept, capsys):

@@ -50,7 +50,9 @@ def staging_format(request, monkeypatch):
     return request.param
 
 
-def test_every_value_arrives_as_it_was(publishing, staging_format):
+@pytest.mark.parametrize("sessions", [1, 2, 4], ids="{} sessions".format)
+def test_every_value_arrives_as_it_was(publishing, staging_format, split_small, monkeypatch, sessions):
+    monkeypatch.setenv("AIRFLOW_VAR_SERVING_LOAD_SESSIONS", str(sessions))
     publishing.fill(0)
     rows = []
     for number, text in enumerate(TEXTS):
@@ -76,6 +78,7 @@ def test_every_value_arrives_as_it_was(publishing, staging_format):
     ti = publishing.run()
 
     assert ti.results["manifest"]["key"].endswith(staging_format.extension)
+    assert ti.results["manifest"]["parts"] == sessions
     loaded = {
         row[0]: row[1:]
         for row in publishing.query(

@@ -1,0 +1,59 @@
+"""Sums over the exported columns that ClickHouse and PostgreSQL both compute, exactly: of every column its non-NULL
+values, of whole numbers their sum, of texts their characters.
+"""
+
+# ruff: noqa: S608 -- every name in these statements comes from a declaration that was checked
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stir.serving.declaration import Column, Form, Target
+from stir.serving.export import exported_value
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
+
+WHOLE_NUMBERS = ("bigint", "integer")
+
+
+@dataclass(frozen=True)
+class Sum:
+    """One sum: what it is of, and the expression of either server, which gives a text."""
+
+    name: str
+    clickhouse: str
+    postgres: str
+
+
+def sums_of(columns: Iterable[Column]) -> list[Sum]:
+    """Sums over some exported columns, in a fixed order."""
+    return [each for column in columns for each in _sums(column)]
+
+
+def exported_sums(target: Target) -> str:
+    """ClickHouse expression over the target's rows: an array of the sums over all exported columns."""
+    return f"[{', '.join(each.clickhouse for each in sums_of(target.exported))}]"
+
+
+def loaded_sums(cursor: psycopg2.extensions.cursor, target: Target, table: str) -> list[str]:
+    """The same sums over a table that holds the rows as they were loaded."""
+    cursor.execute(f"select {', '.join(each.postgres for each in sums_of(target.exported))} from {table}")
+    return list(cursor.fetchone())
+
+
+def _sums(column: Column) -> list[Sum]:
+    name = column.name
+    # Whether a JSON is NULL can be told without writing it.
+    bare = column.form is Form.JSON and column.absent is None
+    value = column.source if bare else exported_value(column)
+    found = [Sum(f"non-null {name}", f"toString(countIf(isNotNull({value})))", f"count({name})::text")]
+    if column.postgres in WHOLE_NUMBERS:
+        total = f"ifNull(sum(toInt128({value})), toInt128(0))"
+        found.append(Sum(f"sum {name}", f"toString({total})", f"coalesce(sum({name}), 0)::text"))
+    elif column.form is Form.TEXT:
+        characters = f"ifNull(sum(lengthUTF8({value})), 0)"
+        found.append(Sum(f"characters {name}", f"toString({characters})", f"coalesce(sum(length({name})), 0)::text"))
+    return found
