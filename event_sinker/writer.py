@@ -8,7 +8,8 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 import clickhouse_connect
@@ -17,6 +18,7 @@ from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.compression import Compressor
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.insert import InsertBlock
 from tenacity import RetryCallState, Retrying, wait_random_exponential
 from tenacity.nap import sleep_using_event
 from urllib3.exceptions import HTTPError
@@ -70,6 +72,17 @@ def connect(settings: Settings, reply_seconds: float | None = None) -> Client:
         send_receive_timeout=reply_seconds or settings.insert_timeout_seconds,
         client_name="event_sinker",
     )
+
+
+def _blocks_while_claimed(blocks: Callable[[], Iterator[InsertBlock]], claim: Claim) -> Iterator[InsertBlock]:
+    """The blocks of an insert, whose request ends only after a last look at the claim.
+
+    Connecting, packing and sending take long enough for a suspended process to be in the midst of them. A request
+    without its end is no insert: when the claim is lost by then, ClickHouse drops what has arrived.
+    """
+    claim.require()
+    yield from blocks()
+    claim.require()
 
 
 class Writer:
@@ -191,12 +204,12 @@ class Writer:
         # One token names one block, so the rows travel as one block: the client would cut them every few megabytes.
         context.req_block_size = len(rows)
         context.data = list(zip(*rows, strict=True))
+        context.next_block = partial(_blocks_while_claimed, context.next_block, claim)
         try:
-            claim.require()  # as late as can be
             written = client.insert(context=context).written_rows
         finally:
             # The context refers to itself: without this, every block stays in memory until the cycles are collected.
-            context.data = context._block_columns = context._next_block_data = None
+            context.data = context._block_columns = context._next_block_data = context.next_block = None
         if written != len(rows):
             self._require_all(rows, written)
 

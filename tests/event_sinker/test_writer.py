@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from event_sinker.claim import Claim
-from event_sinker.errors import SinkerError
+from event_sinker.errors import Abandoned, SinkerError
 from event_sinker.events import EVENT_TYPES
 from event_sinker.parse import Parser
 from event_sinker.writer import Writer
@@ -44,6 +44,33 @@ def test_rows_without_an_id_cannot_be_looked_for(world: SinkerWorld) -> None:
     writer._require_all(rows, written=4)
     with pytest.raises(SinkerError, match="1 are not there"):
         writer._require_all(rows, written=1)
+
+
+class LostOnTheWay(Claim):
+    """Ours when the insert starts, RabbitMQ's when the block has been sent."""
+
+    looks = 0
+
+    def require(self) -> None:
+        self.looks += 1
+        if self.looks == 2:
+            self.give_up()
+        super().require()
+
+
+def test_a_claim_that_is_lost_while_the_block_is_on_its_way(world: SinkerWorld) -> None:
+    """A process may be suspended in the midst of a request. What it leaves unfinished stores nothing."""
+    event = EVENT_TYPES["profile_log"]
+    writer = Writer(event, world.settings)
+    rows = [Parser(event).row(orjson.dumps(profile_event()), NOW, "batch") for _ in range(200)]
+    claim = LostOnTheWay()
+    with pytest.raises(Abandoned):
+        writer.write("b", rows, claim)
+    assert claim.looks == 2
+    time.sleep(1)
+    assert world.rows() == 0
+    assert writer.write("b", rows, Claim()) == []
+    assert world.rows() == 200
 
 
 def test_a_block_that_is_half_stored_is_completed(world: SinkerWorld) -> None:
