@@ -133,7 +133,7 @@ def airflow_settings(settings: StackSettings, secrets: Secrets) -> dict[str, str
     port = settings.port("airflow")
     by_section = {
         "core": {
-            "executor": "LocalExecutor",
+            "executor": "stir.warm_executor.WarmLocalExecutor",
             "parallelism": settings.airflow_parallelism,
             "dags_folder": REPOSITORY / "dags",
             "plugins_folder": REPOSITORY / "plugins",
@@ -145,7 +145,7 @@ def airflow_settings(settings: StackSettings, secrets: Secrets) -> dict[str, str
             "simple_auth_manager_passwords_file": home / "passwords.json",
             "execution_api_server_url": f"http://{HOST}:{port}/execution/",
             "min_serialized_dag_update_interval": 10,
-            # Task processes are forked from the scheduler's workers with Airflow imported already.
+            # Task processes are forked from the scheduler's workers with Airflow and libraries imported already.
             "execute_tasks_new_python_interpreter": False,
         },
         "database": {

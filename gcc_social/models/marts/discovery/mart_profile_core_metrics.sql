@@ -75,7 +75,7 @@ with
             'INSTAGRAM' as platform,
             assumeNotNull(profile_id) as profile_id,
             assumeNotNull(shortcode) as shortcode,
-            {{ post_class("post_type") }} as post_class,
+            {{ post_class("post_type") }} = 'reels' as is_video,
             publish_time as published_at,
             likes,
             comments,
@@ -89,7 +89,7 @@ with
             'YOUTUBE',
             assumeNotNull(channel_id),
             assumeNotNull(shortcode),
-            'video',
+            true,
             published_at,
             likes,
             comments,
@@ -100,39 +100,65 @@ with
         where channel_id != '' and shortcode != ''
     ),
 
-    newest_versions as (select * from published order by updated_at desc, id desc limit 1 by platform, shortcode),
-
-    ranked as (
+    -- Few posts have several versions: sorting each post's own is many times cheaper than an argMax of tuples.
+    newest_versions as (
         select
-            *,
-            row_number() over (
-                partition by platform, profile_id order by published_at desc nulls last, shortcode desc
-            ) as post_rank,
-            row_number() over (
-                partition by platform, profile_id, post_class order by published_at desc nulls last, shortcode desc
-            ) as post_rank_by_class
+            platform,
+            shortcode,
+            arrayReverseSort(
+                groupArray(
+                    (
+                        ifNull(updated_at, toDateTime64(0, 6)),
+                        id,
+                        (profile_id, is_video, published_at, likes, comments, views)
+                    )
+                )
+            )[1] .3 as post
+        from published
+        group by platform, shortcode
+    ),
+
+    -- From the newest post to the oldest, those of unknown age last.
+    timelines as (
+        select
+            platform,
+            post .1 as profile_id,
+            arrayReverseSort(
+                groupArray(
+                    (
+                        isNotNull(post .3),
+                        ifNull(post .3, toDateTime64(0, 6)),
+                        shortcode,
+                        post .2 as is_video,
+                        post .4 as likes,
+                        post .5 as comments,
+                        post .6 as views
+                    )
+                )
+            ) as posts
         from newest_versions
+        group by platform, profile_id
     ),
 
     recent as (
         select
-            *,
-            post_rank <= {{ var("recent_posts") }} as is_recent,
-            post_class in ('reels', 'video') and post_rank_by_class <= {{ var("recent_posts") }} as is_recent_video
-        from ranked
-        where post_rank_by_class <= {{ var("recent_posts") }}
+            platform,
+            profile_id,
+            arraySlice(posts, 1, {{ var("recent_posts") }}) as recent_posts,
+            arraySlice(arrayFilter(post -> post .4, posts), 1, {{ var("recent_posts") }}) as recent_videos
+        from timelines
     ),
 
     averages as (
         select
             platform,
             profile_id,
-            sumIf(recent.likes, is_recent) / nullIf(countIf(is_recent), 0) as avg_likes,
-            sumIf(recent.comments, is_recent) / nullIf(countIf(is_recent), 0) as avg_comments,
-            sumIf(recent.likes + recent.comments, is_recent) / nullIf(countIf(is_recent), 0) as avg_engagement,
-            sumIf(recent.views, is_recent_video) / nullIf(countIf(is_recent_video), 0) as avg_views
+            arrayReduce('sum', arrayMap(post -> post .5, recent_posts)) / length(recent_posts) as avg_likes,
+            arrayReduce('sum', arrayMap(post -> post .6, recent_posts)) / length(recent_posts) as avg_comments,
+            arrayReduce('sum', arrayMap(post -> post .5 + post .6, recent_posts))
+            / length(recent_posts) as avg_engagement,
+            arrayReduce('sum', arrayMap(post -> post .7, recent_videos)) / nullIf(length(recent_videos), 0) as avg_views
         from recent
-        group by platform, profile_id
     ),
 
     final as (

@@ -9,6 +9,33 @@
     )
 }}
 
+{%- set counters = {
+    "likes": "likes",
+    "comments": "comments",
+    "views": "view_count",
+    "plays": "play_count",
+    "reach": "reach",
+    "impressions": "impressions",
+    "shares": "shares",
+    "saved": "saved",
+    "tap_forward": "tap_forward",
+    "tap_back": "tap_back",
+    "tap_exit": "tap_exit",
+    "swipe_up": "swipe_up",
+} -%}
+{%- set observed = [
+    "event_timestamp",
+    "event_id",
+    "insert_timestamp",
+    "profile_id",
+    "handle",
+    "source",
+] + counters.keys() | list + [
+    "metrics",
+    "dimensions",
+    "publish_time",
+] -%}
+
 with
     events as ({{ events_to_read(source("_e", "post_log_events"), keys=["platform", "shortcode"]) }}),
 
@@ -16,19 +43,16 @@ with
         select
             *,
             toDate(event_timestamp) as date,
-            {{ json_integer("metrics", "likes") }} as likes,
-            {{ json_integer("metrics", "comments") }} as comments,
-            {{ json_integer("metrics", "view_count") }} as views,
-            {{ json_integer("metrics", "play_count") }} as plays,
-            {{ json_integer("metrics", "reach") }} as reach,
-            {{ json_integer("metrics", "impressions") }} as impressions,
-            {{ json_integer("metrics", "shares") }} as shares,
-            {{ json_integer("metrics", "saved") }} as saved,
-            {{ json_integer("metrics", "tap_forward") }} as tap_forward,
-            {{ json_integer("metrics", "tap_back") }} as tap_back,
-            {{ json_integer("metrics", "tap_exit") }} as tap_exit,
-            {{ json_integer("metrics", "swipe_up") }} as swipe_up
+            {% for name, key in counters.items() -%}
+                {{ json_integer("metrics", key) }} as {{ name }} {{- "," if not loop.last }}
+            {% endfor %}
         from events
+    ),
+
+    days as (
+        select platform, shortcode, date, {{ in_order(observed) }} as seen
+        from observations
+        group by platform, shortcode, date
     )
 
 select
@@ -36,33 +60,21 @@ select
     platform,
     shortcode,
     date,
-    {{ latest("observations.profile_id", "observations.profile_id not in ('', 'TODO')") }} as profile_id,
-    {{ latest("observations.handle", "observations.handle != ''") }} as handle,
-    {{ latest("observations.event_id") }} as event_id,
-    {{ latest("observations.source") }} as source,
+    {{ latest_seen(observed, "profile_id", "value not in ('', 'TODO')") }},
+    {{ latest_seen(observed, "handle", "value != ''") }},
+    {{ latest_seen(observed, "event_id", "true") }},
+    {{ latest_seen(observed, "source", "true") }},
 
     -- numerics: the day's latest known value of each
-    {{ latest("observations.likes") }} as likes,
-    {{ latest("observations.comments") }} as comments,
-    {{ latest("observations.views") }} as views,
-    {{ latest("observations.plays") }} as plays,
-    {{ latest("observations.reach") }} as reach,
-    {{ latest("observations.impressions") }} as impressions,
-    {{ latest("observations.shares") }} as shares,
-    {{ latest("observations.saved") }} as saved,
-    {{ latest("observations.tap_forward") }} as tap_forward,
-    {{ latest("observations.tap_back") }} as tap_back,
-    {{ latest("observations.tap_exit") }} as tap_exit,
-    {{ latest("observations.swipe_up") }} as swipe_up,
-    uniqExact(observations.event_id) as events,
+    {% for name in counters -%} {{ latest_seen(observed, name) }}, {% endfor %}
+    length(arrayDistinct(seen.{{ observed.index("event_id") + 1 }})) as events,
 
     -- JSON text
-    {{ latest("observations.metrics", "observations.metrics not in ('', '{}')") }} as metrics,
-    {{ latest("observations.dimensions", "observations.dimensions not in ('', '{}')") }} as dimensions,
+    {{ latest_seen(observed, "metrics", "value not in ('', '{}')") }},
+    {{ latest_seen(observed, "dimensions", "value not in ('', '{}')") }},
 
     -- timestamps
-    {{ latest("observations.publish_time", "observations.publish_time > toDateTime(0)") }} as publish_time,
-    max(observations.event_timestamp) as event_timestamp,
-    max(observations.insert_timestamp) as insert_timestamp
-from observations
-group by platform, shortcode, date
+    {{ latest_seen(observed, "publish_time", "value > toDateTime(0)") }},
+    {{ latest_seen(observed, "event_timestamp", "true") }},
+    arrayMax(seen.{{ observed.index("insert_timestamp") + 1 }}) as insert_timestamp
+from days

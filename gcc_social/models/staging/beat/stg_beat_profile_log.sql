@@ -9,6 +9,23 @@
     )
 }}
 
+{%- set counters = {
+    "followers": ["followers", "subscriber_count"],
+    "following": ["following"],
+    "uploads": ["media_count", "video_count"],
+    "views": ["view_count"],
+} -%}
+{%- set observed = [
+    "event_timestamp",
+    "event_id",
+    "insert_timestamp",
+    "handle",
+    "source",
+] + counters.keys() | list + [
+    "metrics",
+    "dimensions",
+] -%}
+
 with
     events as (
         {{
@@ -20,17 +37,23 @@ with
         }}
     ),
 
+    -- Each platform has its own name for followers and uploads.
     observations as (
         select
             *,
             toDate(event_timestamp) as date,
-            {{ json_integer("metrics", "followers") }} as instagram_followers,
-            {{ json_integer("metrics", "subscriber_count") }} as subscribers,
-            {{ json_integer("metrics", "following") }} as following,
-            {{ json_integer("metrics", "media_count") }} as media_count,
-            {{ json_integer("metrics", "video_count") }} as video_count,
-            {{ json_integer("metrics", "view_count") }} as view_count
+            {% for name, keys in counters.items() -%}
+                coalesce(
+                    {% for key in keys -%}{{ json_integer("metrics", key) }} {{- "," if not loop.last }} {% endfor %}
+                ) as {{ name }} {{- "," if not loop.last }}
+            {% endfor %}
         from events
+    ),
+
+    days as (
+        select platform, profile_id, date, {{ in_order(observed) }} as seen
+        from observations
+        group by platform, profile_id, date
     )
 
 select
@@ -38,23 +61,19 @@ select
     platform,
     profile_id,
     date,
-    {{ latest("observations.handle", "observations.handle != ''") }} as handle,
-    {{ latest("observations.event_id") }} as event_id,
-    {{ latest("observations.source") }} as source,
+    {{ latest_seen(observed, "handle", "value != ''") }},
+    {{ latest_seen(observed, "event_id", "true") }},
+    {{ latest_seen(observed, "source", "true") }},
 
     -- numerics: the day's latest known value of each
-    {{ latest("coalesce(observations.instagram_followers, observations.subscribers)") }} as followers,
-    {{ latest("observations.following") }} as following,
-    {{ latest("coalesce(observations.media_count, observations.video_count)") }} as uploads,
-    {{ latest("observations.view_count") }} as views,
-    uniqExact(observations.event_id) as events,
+    {% for name in counters -%} {{ latest_seen(observed, name) }}, {% endfor %}
+    length(arrayDistinct(seen.{{ observed.index("event_id") + 1 }})) as events,
 
     -- JSON text
-    {{ latest("observations.metrics", "observations.metrics not in ('', '{}')") }} as metrics,
-    {{ latest("observations.dimensions", "observations.dimensions not in ('', '{}')") }} as dimensions,
+    {{ latest_seen(observed, "metrics", "value not in ('', '{}')") }},
+    {{ latest_seen(observed, "dimensions", "value not in ('', '{}')") }},
 
     -- timestamps
-    max(observations.event_timestamp) as event_timestamp,
-    max(observations.insert_timestamp) as insert_timestamp
-from observations
-group by platform, profile_id, date
+    {{ latest_seen(observed, "event_timestamp", "true") }},
+    arrayMax(seen.{{ observed.index("insert_timestamp") + 1 }}) as insert_timestamp
+from days
