@@ -20,12 +20,15 @@ from event_sinker.events import EVENT_TYPES
 from schema import clickhouse_sources
 
 SEED = 7
+MEMORY_BYTES = 6_000_000_000
+"""Of the server: three models of a tier at once, of 2 GB each at most."""
 
 
 @contextmanager
 def loaded_world(size: str, folder: Path, console: Console, *, port_base: int = 24_700) -> Iterator[ClickHouseService]:
     """The server, stopped at the end. The world ends now, so that look-backs and windows find what is recent."""
-    with ClickHouseService(StackSettings(home=folder / "stack", port_base=port_base, ports={})) as service:
+    settings = StackSettings(home=folder / "stack", port_base=port_base, ports={}, clickhouse_memory_bytes=MEMORY_BYTES)
+    with ClickHouseService(settings) as service:
         endpoint = service.endpoint
         client = clickhouse_connect.get_client(
             host=endpoint.host,

@@ -10,11 +10,6 @@
                 "mart_post_location",
             ]
         },
-        query_settings={
-            "max_bytes_before_external_group_by": 600000000,
-            "max_bytes_before_external_sort": 600000000,
-            "join_algorithm": "full_sorting_merge",
-        },
     )
 }}
 

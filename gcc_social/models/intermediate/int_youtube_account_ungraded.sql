@@ -3,11 +3,6 @@
         tags=["hourly"],
         order_by="channel_id",
         meta={"stale_inputs": ["mart_yt_growth"]},
-        query_settings={
-            "max_bytes_before_external_group_by": 600000000,
-            "max_bytes_before_external_sort": 600000000,
-            "join_algorithm": "full_sorting_merge",
-        },
     )
 }}
 
