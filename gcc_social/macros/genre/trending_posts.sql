@@ -56,16 +56,35 @@
     )
 {%- endmacro %}
 
-{#- One row per shortcode, the whole row of its newest version. `among` limits the shortcodes. -#}
+{#-
+    One row per shortcode, the whole row of its newest version. `among` limits the shortcodes. Few posts have several versions, so
+    putting each post's own in order takes a fraction of the time and memory of sorting all posts.
+-#}
 {% macro newest_posts(columns, among=none) %}
     newest_posts as (
-        select id, assumeNotNull(posts.shortcode) as shortcode, {{ columns | join(", ") }}
-        from posts
-        where
-            posts.shortcode != ''
-            {%- if among %} and posts.shortcode in (select short_code from {{ among }}) {%- endif %}
-        order by updated_at desc, id desc
-        limit 1 by shortcode
+        select
+            shortcode,
+            newest .2 as id
+            {%- for column in columns %}, newest.{{ loop.index + 2 }} as {{ column }} {%- endfor %}
+        from
+            (
+                select
+                    assumeNotNull(posts.shortcode) as shortcode,
+                    arrayReverseSort(
+                        groupArray(
+                            tuple(
+                                ifNull(posts.updated_at, toDateTime64(0, 6)),
+                                posts.id
+                                {%- for column in columns %}, posts.{{ column }} {%- endfor %}
+                            )
+                        )
+                    )[1] as newest
+                from posts
+                where
+                    posts.shortcode != ''
+                    {%- if among %} and posts.shortcode in (select short_code from {{ among }}) {%- endif %}
+                group by shortcode
+            )
     )
 {%- endmacro %}
 
