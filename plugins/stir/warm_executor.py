@@ -4,8 +4,8 @@ A task process is a fork of the executor's worker, which is a fork of the schedu
 task finds there, in memory that all of them share. What it has not, each task imports anew: dbt alone takes seconds of
 CPU, in every tier and every few minutes.
 
-The project's own modules are left to the tasks, so that a deployment takes effect with the next task. After an upgrade of
-a library the scheduler must be restarted, which Airflow needs anyway.
+The project's own modules are left to the tasks, so that a deployment takes effect with the next task. After an upgrade
+of a library the scheduler must be restarted, which Airflow needs anyway.
 
     AIRFLOW__CORE__EXECUTOR=stir.warm_executor.WarmLocalExecutor
 """
