@@ -24,7 +24,10 @@ WINDOWED = "refresh_orders_by_store"
 @pytest.mark.parametrize("dag_id", FLOWS)
 def test_a_scrape_request_reaches_beat(platform: RunningPlatform, sweep: Sweep, dag_id: str) -> None:
     outcome = succeeded(platform, sweep, dag_id)
-    assert outcome.total("sent") > 0, described(platform, dag_id, outcome)
+    # All run at once, and whoever the combined question was put to first is not asked the single one.
+    counted = {flow for asked in sweep.asked if asked.source.flow == FLOWS[dag_id] for flow in asked.source.counted_flows}
+    forestalled = bool(counted & set(FLOWS.values()))
+    assert outcome.total("sent") > 0 or forestalled, described(platform, dag_id, outcome)
     assert outcome.total("refused") == outcome.total("failed") == outcome.total("not_tried") == 0
 
 

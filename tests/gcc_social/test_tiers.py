@@ -43,7 +43,7 @@ def test_every_tier_builds_and_again_to_the_same_rows(
         built_tiers.dbt("run", "--selector", tier)
     for tier in TIERS:
         built_tiers.dbt("build", "--selector", tier)
-    built_tiers.dbt("run", "--select", "tag:hourly,mart_instagram_tracked_profiles")
+    built_tiers.dbt("run", "--select", "mart_instagram_tracked_profiles", "mart_youtube_tracked_profiles")
     tables = [model["name"] for model in models() if model["config"]["materialized"] in ("table", "incremental")]
     tables = [name for name in tables if built_tiers.rows(f"exists table dbt.{name}") == [(1,)]]
     assert len(tables) > 110
