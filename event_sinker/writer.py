@@ -80,7 +80,6 @@ def _blocks_while_claimed(blocks: Callable[[], Iterator[InsertBlock]], claim: Cl
     Connecting, packing and sending take long enough for a suspended process to be in the midst of them. A request
     without its end is no insert: when the claim is lost by then, ClickHouse drops what has arrived.
     """
-    claim.require()
     yield from blocks()
     claim.require()
 
@@ -206,6 +205,7 @@ class Writer:
         context.data = list(zip(*rows, strict=True))
         context.next_block = partial(_blocks_while_claimed, context.next_block, claim)
         try:
+            claim.require()  # before a request is open: this may wait
             written = client.insert(context=context).written_rows
         finally:
             # The context refers to itself: without this, every block stays in memory until the cycles are collected.

@@ -21,7 +21,7 @@ from schema import clickhouse_sources
 
 SEED = 7
 MEMORY_BYTES = 6_000_000_000
-"""Of the server: three models of a tier at once, of 2 GB each at most."""
+"""Of the server, for the three models that a tier builds at once."""
 
 
 @contextmanager

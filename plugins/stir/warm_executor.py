@@ -52,7 +52,7 @@ def load_libraries() -> list[str]:
     for name in LIBRARIES:
         try:
             importlib.import_module(name)
-        except ImportError:
+        except Exception:  # a library that is broken in whatever way stops its own tasks, not the scheduler
             log.warning("Tasks will look for %s themselves: it cannot be imported here", name, exc_info=True)
             missing.append(name)
     log.info("Loaded the libraries of tasks in %.1f s", time.monotonic() - started)

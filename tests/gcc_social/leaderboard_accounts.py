@@ -73,7 +73,7 @@ def newest(rows: list[Row]) -> Row:
 
 
 def instagram_accounts(client: Client) -> dict[str, Row]:
-    """Attributes and followers by Instagram user id. `spoken` is the language that was found, `language` never None."""
+    """handle, country, language, category, profile_type and followers by Instagram user id."""
     labels = {str(row["id"]): row["category"] for row in source_rows(client, "vidooly.category")}
     directory = grouped(source_rows(client, "vidooly.social_profiles_new_20230217"), "instagram_userid")
     dump = grouped(source_rows(client, "vidooly.instagram_profiles"), "profile_id")
@@ -91,8 +91,6 @@ def instagram_accounts(client: Client) -> dict[str, Row]:
             "handle": row["handle"] or None,
             "country": row["country"] or indian or known(entry["country"] for entry in dump.get(profile, [])),
             "language": language(row["language"]) or "en",
-            "spoken": language(row["language"]),
-            "updated_at": row["updated_at"] or EARLIEST,
             "category": labels.get(known(entry["ccatid"] for entry in listed) or "") or predicted.get(profile),
             "linked_category": None,
             "profile_type": row["account_type"] or "CREATOR",

@@ -1,14 +1,12 @@
 """mart_leaderboard computed a second time, from the source rows, in pandas and plain Python.
 
-No expression is shared with the SQL: both follow spec/models/leaderboard.yml with the departures that the models'
-descriptions name. Of the models it reads the three small ones whose guesses fill in what is not known of an account;
-they have checks of their own.
+Nothing here reads a dbt model, and no expression is shared with the SQL: both follow spec/models/leaderboard.yml with
+the departures that the models' descriptions name.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -63,7 +61,6 @@ def recomputed(client: Client) -> dict[tuple, Row]:
     """The rows of mart_leaderboard by (month, platform, profile_platform, platform_id), from source tables alone."""
     instagram, youtube = instagram_accounts(client), youtube_accounts(client)
     links = linked(client, instagram, youtube)
-    show(client, instagram)
     days = profile_days(source_rows(client, "_e.profile_log_events"))
     profile_entries = instagram_entries(instagram_months(client, days), instagram, links)
     channel_entries = youtube_entries(youtube_months(client, days), youtube)
@@ -207,29 +204,6 @@ def youtube_months(client: Client, days: dict[tuple[str, str, date], Day]) -> di
             "prev_views": rows.get((month_before(month), channel), {}).get("views"),
         }
     return rows
-
-
-# --- accounts ---------------------------------------------------------------------------------------------------------
-
-
-def show(client: Client, accounts: dict[str, Row]) -> None:
-    """Make of scraped accounts those that the product shows: one holder per user name, guesses where a fact lacks."""
-    holders: dict[str, str] = {}
-    for profile in sorted(accounts, key=lambda profile: (accounts[profile]["updated_at"], profile)):
-        holders[accounts[profile]["handle"]] = profile
-    guesses = {row["handle"]: row for row in source_rows(client, "dbt.mart_instagram_gpt_basic_data")}
-    captions = {row["profile_id"]: row["lang"] for row in source_rows(client, "dbt.mart_insta_predicted_lang")}
-    places: dict[str, list[str]] = defaultdict(list)
-    for post in source_rows(client, "dbt.mart_post_location"):
-        places[post["profile_id"]].append(post["location"])
-    for profile, account in accounts.items():
-        guess = guesses.get(account["handle"], {}) if holders[account["handle"]] == profile else {}
-        if holders[account["handle"]] != profile:
-            account["handle"] = None
-        indian = [place for place in places.get(profile, []) if re.search(r"\bindia\W*$", place, re.IGNORECASE)]
-        mostly_indian = 2 * len(indian) > len(places.get(profile, []))
-        account["country"] = account["country"] or guess.get("country") or ("IN" if mostly_indian else None)
-        account["language"] = account["spoken"] or guess.get("language") or captions.get(profile) or "en"
 
 
 # --- entries ----------------------------------------------------------------------------------------------------------

@@ -59,9 +59,13 @@ def test_modules_of_the_project_are_left_to_the_tasks(loaded: list[list[str]]) -
     assert loaded[2] == ["stir.warm_executor"]
 
 
-def test_a_library_that_is_missing_stops_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warm_executor, "LIBRARIES", ("json", "no_such_library"))
-    assert warm_executor.load_libraries() == ["no_such_library"]
+def test_a_library_that_is_missing_or_broken_stops_no_scheduler(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "broken_library.py").write_text("raise TypeError('Descriptors cannot be created directly')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(warm_executor, "LIBRARIES", ("json", "no_such_library", "broken_library"))
+    assert warm_executor.load_libraries() == ["no_such_library", "broken_library"]
 
 
 def test_libraries_are_loaded_before_workers_are_forked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@
 with
     monthly_base as (select * from {{ ref("mart_insta_leaderboard_base") }}),
 
-    accounts as (select * from {{ ref("mart_instagram_account") }}),
+    accounts as (select * from {{ ref("int_instagram_account") }}),
+
+    links as (select * from {{ ref("mart_linked_socials") }}),
 
     final as (
         select
@@ -11,7 +13,8 @@ with
             monthly_base.month as month,
             monthly_base.profile_id as platform_id,
             accounts.handle as handle,
-            accounts.primary_category as category,
+            -- A linked channel's category is chosen by its owner and goes before what was derived for the profile.
+            coalesce(links.category, accounts.primary_category_original) as category,
             accounts.primary_language as language,
             accounts.country as country,
             accounts.profile_type as profile_type,
@@ -36,6 +39,7 @@ with
             toUInt8(1) as enabled
         from monthly_base
         inner join accounts on accounts.ig_id = monthly_base.profile_id
+        left join links on links.profile_id = monthly_base.profile_id
         where
             accounts.handle is not null
             and accounts.country = 'IN'
