@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     redelivery_settle_seconds: Annotated[float, Field(ge=0)] = Field(
         2,
         description="wait before redelivered events are looked up, so that a dying sinker's last insert has landed; "
-        "the same for all sinkers, which start no insert when RabbitMQ was silent for so long; 0 = neither",
+        "the same for all sinkers, which complete no insert when RabbitMQ was silent for so long; 0 = neither",
     )
 
     http_host: str = Field("127.0.0.1", description="address of /livez, /readyz and /metrics")

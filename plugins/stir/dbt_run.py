@@ -84,9 +84,12 @@ class DbtTierOperator(DbtRunOperator):
         return self._dbt_hook
 
     def execute(self, context: Any) -> dict[str, Any]:
+        from dbt_common.invocation import reset_invocation_id
+
         from stir.dbt_process import explain
         from stir.dbt_summary import Summary
 
+        reset_invocation_id()  # of the import, which the scheduler may have done for all tasks
         arguments = dict(vars(self))
         if (context.get("params") or {}).get("full_refresh"):
             arguments["full_refresh"] = True
