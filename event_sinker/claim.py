@@ -1,10 +1,10 @@
 """The claim to messages in hand: whether RabbitMQ still counts them as ours, and how lately that was certain.
 
 RabbitMQ gives the messages of a lost consumer to another one. A process that was suspended, or cut off from the
-network, learns that later than the other one, and what it inserts then is a second copy. So an insert is completed only when
-RabbitMQ has answered a question that was asked less than `seconds` ago. Whoever gets the messages waits for as long
-before it looks which of them are stored (SINKER_REDELIVERY_SETTLE_SECONDS): by then the former holder completes no insert
-any more, and one that it started is waited for.
+network, learns that later than the other one, and what it inserts then is a second copy. So an insert is completed only
+when RabbitMQ has answered a question that was asked less than `seconds` ago. Whoever gets the messages waits for as
+long before it looks which of them are stored (SINKER_REDELIVERY_SETTLE_SECONDS): by then the former holder completes no
+insert any more, and one that it completed is waited for.
 """
 
 from __future__ import annotations
