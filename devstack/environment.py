@@ -53,6 +53,9 @@ def environment(settings: StackSettings, secrets: Secrets) -> dict[str, str]:
         **{f"AIRFLOW_VAR_{name.upper()}": value for name, value in airflow_variables(settings).items()},
         **sinker_settings(settings, secrets),
         **dbt_settings(settings, secrets),
+        # The command looks for both in the current folder, and only then in the home directory.
+        "DBT_PROJECT_DIR": str(REPOSITORY / "gcc_social"),
+        "DBT_PROFILES_DIR": str(REPOSITORY / "gcc_social"),
     }
 
 

@@ -180,7 +180,7 @@ class Settings(BaseSettings):
         )
 
     def claim_seconds(self) -> float:
-        """How old the last proof may be that messages are still ours, when an insert starts."""
+        """How old the last proof may be that messages are still ours, when an insert starts and when it ends."""
         return self.redelivery_settle_seconds or math.inf
 
     def consumers(self, event: EventType) -> int:

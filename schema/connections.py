@@ -1,7 +1,7 @@
 """Where the servers are: the same environment variables that dbt, Airflow and the loads read.
 
-ClickHouse: `DBT_CLICKHOUSE_HOST`, `DBT_CLICKHOUSE_HTTP_PORT`, `DBT_CLICKHOUSE_USER` and
-`DBT_ENV_SECRET_CLICKHOUSE_PASSWORD`.
+ClickHouse: `DBT_CLICKHOUSE_HOST`, `DBT_CLICKHOUSE_HTTP_PORT`, `DBT_CLICKHOUSE_USER`,
+`DBT_ENV_SECRET_CLICKHOUSE_PASSWORD` and `DBT_CLICKHOUSE_SECURE`.
 Serving databases: `STIR_SERVING_DSN` and `STIR_SERVING_STAGING_DSN` (libpq URLs), else the Airflow connections
 `AIRFLOW_CONN_PROD_PG` and `AIRFLOW_CONN_STAGE_PG` (JSON or URI form).
 """
@@ -33,6 +33,7 @@ class ClickHouseAddress:
     http_port: int
     user: str
     password: str
+    secure: bool = False
 
     def __repr__(self) -> str:
         return f"{self.user}@{self.host}:{self.http_port}"
@@ -55,6 +56,7 @@ def clickhouse_address(environment: Mapping[str, str] | None = None) -> ClickHou
         int(port),
         variables.get("DBT_CLICKHOUSE_USER", "default"),
         variables.get("DBT_ENV_SECRET_CLICKHOUSE_PASSWORD", ""),
+        variables.get("DBT_CLICKHOUSE_SECURE", "").lower() in ("true", "1"),
     )
 
 
@@ -73,6 +75,7 @@ def connect_clickhouse(address: ClickHouseAddress, database: str | None = None) 
             port=address.http_port,
             username=address.user,
             password=address.password,
+            secure=address.secure,
             database=database,
             autogenerate_session_id=False,  # concurrent inserts over one client are allowed without a session
             connect_timeout=10,

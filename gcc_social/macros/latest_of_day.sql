@@ -31,9 +31,12 @@
 {%- endmacro %}
 
 
+{% macro seen_values(columns, column) -%} seen.{{ columns.index(column) + 1 }} {%- endmacro %}
+
+
 {% macro latest_seen(columns, column, known="value is not null") -%}
     {#- The column's value in the last observation in which it is known; NULL, or empty where the type has no NULL, if in none. -#}
-    arrayLast(value -> ifNull({{ known }}, false), seen.{{ columns.index(column) + 1 }}) as {{ column }}
+    arrayLast(value -> ifNull({{ known }}, false), {{ seen_values(columns, column) }}) as {{ column }}
 {%- endmacro %}
 
 

@@ -51,6 +51,10 @@ def test_addresses_come_from_the_platforms_variables() -> None:
         clickhouse_address({})
     with pytest.raises(SchemaError, match="must be a port number, not 'http'"):
         clickhouse_address({"DBT_CLICKHOUSE_HOST": "h", "DBT_CLICKHOUSE_HTTP_PORT": "http"})
+    plain = {"DBT_CLICKHOUSE_HOST": "h", "DBT_CLICKHOUSE_HTTP_PORT": "1"}
+    assert not clickhouse_address(plain).secure
+    assert not clickhouse_address(plain | {"DBT_CLICKHOUSE_SECURE": "False"}).secure
+    assert clickhouse_address(plain | {"DBT_CLICKHOUSE_SECURE": "True"}).secure
     connection = '{"conn_type": "postgres", "host": "db", "login": "u", "password": "p@/", "schema": "serving"}'
     assert serving_dsn("production", {"AIRFLOW_CONN_PROD_PG": connection}) == "postgresql://u:p%40%2F@db:5432/serving"
     with pytest.raises(SchemaError, match="AIRFLOW_CONN_STAGE_PG must be an Airflow connection as JSON"):

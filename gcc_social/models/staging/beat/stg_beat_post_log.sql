@@ -67,7 +67,7 @@ select
 
     -- numerics: the day's latest known value of each
     {% for name in counters -%} {{ latest_seen(observed, name) }}, {% endfor %}
-    length(arrayDistinct(seen.{{ observed.index("event_id") + 1 }})) as events,
+    length(arrayDistinct({{ seen_values(observed, "event_id") }})) as events,
 
     -- JSON text
     {{ latest_seen(observed, "metrics", "value not in ('', '{}')") }},
@@ -76,5 +76,5 @@ select
     -- timestamps
     {{ latest_seen(observed, "publish_time", "value > toDateTime(0)") }},
     {{ latest_seen(observed, "event_timestamp", "true") }},
-    arrayMax(seen.{{ observed.index("insert_timestamp") + 1 }}) as insert_timestamp
+    arrayMax({{ seen_values(observed, "insert_timestamp") }}) as insert_timestamp
 from days
