@@ -16,7 +16,7 @@ from stir.serving.naming import PRODUCTION, STAGING
 from stir.serving.sync_dag import publish
 from stir.serving.targets.collection_post_metrics_summary import COLLECTION_POST_METRICS_SUMMARY
 from stir.serving.targets.social_profile_core_metrics import SOCIAL_PROFILE_CORE_METRICS
-from stir.time_guards import EVENING_PAUSE, AfterRunOf
+from stir.time_guards import EVENING_PAUSE, AfterRunOf, DailyPause
 
 FREQUENT, LONG = "dbt_frequent", "dbt_long"
 PUBLISHING = "serving_frequent"
@@ -32,13 +32,23 @@ next run; `docs/runbooks/serving-sync.md` goes through its steps.
 
 
 def tier(
-    dag_id: str, *, tag: str, schedule: str, limit: int, pool: str, purpose: str, inputs: str, outputs: str
+    dag_id: str,
+    *,
+    tag: str,
+    schedule: str,
+    limit: int,
+    pool: str,
+    purpose: str,
+    inputs: str,
+    outputs: str,
+    pause: DailyPause | None = None,
 ) -> DAG:
     """DAG of one tier. `limit` is the run limit in minutes."""
     return DagDeclaration(
         dag_id=dag_id,
         kind=Kind.DBT,
         schedule=schedule,
+        pause=pause,
         run_limit=timedelta(minutes=limit),
         pool=pool,
         tags=(f"dbt:{tag}",),
@@ -117,11 +127,10 @@ with tier(
     "dbt_hourly",
     tag="hourly",
     schedule="0 1-23/2 * * *",
+    pause=EVENING_PAUSE,
     limit=180,
     pool=LONG,
-    purpose="""Build discovery, audience and insights: accounts with their links, peer groups and grades.
-    It runs on odd hours and pauses from 19:00 to 22:00 UTC, while dbt_daily works; a run started by hand does not
-    pause.""",
+    purpose="Build discovery, audience and insights: accounts with their links, peer groups and grades.",
     inputs="`beat_replica`, `coffee_replica`, `campaign_replica`, marts of post_ranker.",
     outputs="Models tagged `hourly` in database `dbt`.",
 ):
@@ -135,11 +144,11 @@ with tier(
     "dbt_collections",
     tag="collections",
     schedule="*/30 * * * *",
+    pause=EVENING_PAUSE,
     limit=180,
     pool=FREQUENT,
     purpose="""Build collections and their posts, from which the scrape requests for collection posts are chosen, and
-    publish the posts' latest numbers. It pauses from 19:00 to 22:00 UTC, while dbt_daily works; a run started by hand
-    does not pause.""",
+    publish the posts' latest numbers.""",
     inputs="`coffee_replica`, staging models of dbt_core; accounts, collections and items of the product's database.",
     outputs="""Models tagged `collections` in database `dbt`. Table `collection_post_metrics_summary` of the product's
     database.""",

@@ -18,6 +18,7 @@ from typing import Any
 from airflow.sdk import DAG
 
 from stir.alerts import alert_run_failed, alert_task_failed
+from stir.time_guards import DailyPause
 
 START = datetime(2023, 1, 1, tzinfo=UTC)
 """Fixed for every DAG: a rolling start date never lets a weekly schedule fire."""
@@ -83,6 +84,7 @@ class DagDeclaration:
     (`AIRFLOW_VAR_<NAME>`), because a look-up in the metadata database is not allowed while DAGs are parsed.
     `run_limit` becomes `dagrun_timeout`; `task_limit` becomes `execution_timeout` and defaults to 80 % of it, so
     that a task that hangs is reported as a task, with its log, before the run is cut off.
+    `pause` are hours in which scheduled runs are skipped; the DAG's first task looks at it.
     """
 
     dag_id: str
@@ -96,6 +98,7 @@ class DagDeclaration:
     retries: int = 2
     max_active_tasks: int = 1
     schedule_variable: str | None = None
+    pause: DailyPause | None = None
     runbook: str | None = None
     pool: str = "default_pool"
     params: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -140,6 +143,8 @@ class DagDeclaration:
         )
         if self.schedule_variable:
             when += f", set by Variable `{self.schedule_variable}` from the environment, default `{self.schedule}`"
+        if self.pause:
+            when += f", but not from {self.pause.hours}, when {self.pause.reason}; a run started by hand does not pause"
         return "\n\n".join(
             (
                 f"### {self.dag_id}\n\n{flow(text.purpose)}",

@@ -65,6 +65,8 @@ def row(declaration: DagDeclaration) -> str:
         when = "on assets"
     if declaration.schedule_variable:
         when += f" or Variable `{declaration.schedule_variable}`"
+    if declaration.pause:
+        when += f", not from {declaration.pause.hours}"
     cells = (
         f"`{declaration.dag_id}`",
         when,

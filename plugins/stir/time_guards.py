@@ -19,6 +19,11 @@ class DailyPause:
     end: int
     reason: str
 
+    @property
+    def hours(self) -> str:
+        """Start and end as people write them."""
+        return f"{self.start:02d}:00 to {self.end:02d}:00"
+
     def covers(self, moment: datetime) -> bool:
         """Whether a moment (any time zone, never naive) lies inside the pause."""
         if moment.tzinfo is None:
@@ -32,13 +37,13 @@ class DailyPause:
         slot that starts late does not load the warehouse during the pause. Whoever starts a run by hand means it.
         """
         if manual:
-            log.info("started by hand: the pause %02d:00-%02d:00 UTC does not apply", self.start, self.end)
+            log.info("started by hand: the pause from %s UTC does not apply", self.hours)
             return True
         for name, moment in (("its slot", logical_date), ("the time now", now)):
             if moment is not None and self.covers(moment):
                 log.info(
-                    "skipped: %s (%s) is in the pause %02d:00-%02d:00 UTC (%s)",
-                    name, moment.isoformat(timespec="minutes"), self.start, self.end, self.reason,
+                    "skipped: %s (%s) is in the pause from %s UTC (%s)",
+                    name, moment.isoformat(timespec="minutes"), self.hours, self.reason,
                 )  # fmt: skip
                 return False
         return True

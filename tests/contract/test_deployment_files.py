@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -106,6 +107,33 @@ def test_airflow_finds_the_same_connections_in_both_stacks(rendered: dict, local
     for name, value in compose.items():
         assert name == "fs_default" or json.loads(value)["host"], name
     assert set(dbt_settings(*local_stack)) <= set(variables)
+
+
+def test_the_example_for_servers_elsewhere_reaches_every_service_that_uses_them(deployment: Path, rendered: dict) -> None:
+    example = "docker/production.example.yml"
+    passwords = set(re.findall(r"\$\{(\w+)", (REPOSITORY / example).read_text()))
+    done = subprocess.run(
+        ["docker-compose", "--env-file", ".env", "-f", "docker-compose.yml", "-f", example, "config"],
+        cwd=deployment,
+        env={**os.environ, **dict.fromkeys(passwords, "s3cret")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for name, service in yaml.safe_load(done.stdout)["services"].items():
+        before, after = rendered["services"][name].get("environment", {}), service.get("environment", {})
+        if name.startswith("airflow") or name in ("schema", "sinker"):
+            new = set(after) - set(before)
+            assert new <= {"SINKER_CLICKHOUSE_SECURE", "AIRFLOW_VAR_SERVING_EXPORT_BUCKET"}, "misspelt?"
+            changed = {key for key in after if "HOST" in key and before[key] != after[key]}
+            assert "SINKER_CLICKHOUSE_HOST" in changed or name != "sinker"
+            assert "DBT_CLICKHOUSE_HOST" in changed or name == "sinker", name
+            for key, value in after.items():
+                if key.startswith("AIRFLOW_CONN_") and "example.com" in value:
+                    assert json.loads(value)["host"].endswith("example.com"), key
+        else:
+            assert before == after, name
 
 
 def test_the_sinker_knows_every_setting_that_the_compose_file_gives(rendered: dict, local_stack) -> None:

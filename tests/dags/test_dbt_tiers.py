@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from stir.dag_declaration import REGISTRY
 from stir.dbt_run import DbtTierOperator
+from stir.time_guards import DailyPause
 
 pytestmark = pytest.mark.unit
 PROJECT = Path(__file__).parents[2] / "gcc_social"
@@ -117,3 +118,16 @@ def test_published_assets_are_models_of_the_tier_that_publishes_them(tiers: Tier
     assert "mart_leaderboard" in published
     for name, task in published.items():
         assert name in selected(task, models), f"{task.dag_id} publishes {name} but does not build it"
+
+
+def test_a_declared_pause_is_looked_at_before_anything_else(dag_bag: Any) -> None:
+    paused = {dag_id for dag_id in dag_bag.dags if REGISTRY[dag_id].pause}
+    assert paused == {"dbt_hourly", "dbt_collections"}
+    for dag_id, dag in dag_bag.dags.items():
+        looks = [task for task in dag.tasks if isinstance(getattr(call_of(task), "__self__", None), DailyPause)]
+        assert [call_of(task) for task in looks] == ([REGISTRY[dag_id].pause.check] if dag_id in paused else []), dag_id
+        assert not looks or looks == list(dag.roots), f"{dag_id}: something starts beside the look at the pause"
+
+
+def call_of(task: Any) -> Any:
+    return getattr(task, "python_callable", None)
