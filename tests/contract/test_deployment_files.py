@@ -109,7 +109,7 @@ def test_airflow_finds_the_same_connections_in_both_stacks(rendered: dict, local
     assert set(dbt_settings(*local_stack)) <= set(variables)
 
 
-def test_the_example_for_servers_elsewhere_reaches_every_service_that_uses_them(deployment: Path, rendered: dict) -> None:
+def test_the_example_for_servers_elsewhere_reaches_every_service_of_theirs(deployment: Path, rendered: dict) -> None:
     example = "docker/production.example.yml"
     passwords = set(re.findall(r"\$\{(\w+)", (REPOSITORY / example).read_text()))
     done = subprocess.run(

@@ -1,7 +1,12 @@
-"""Instagram accounts, YouTube channels and their links, from the source rows in plain Python."""
+"""Instagram accounts, YouTube channels and their links, from the source rows in plain Python.
+
+Of the models only the three small ones are read whose guesses fill in what nobody states of an account; they have
+checks of their own.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -90,13 +95,41 @@ def instagram_accounts(client: Client) -> dict[str, Row]:
         accounts[profile] = {
             "handle": row["handle"] or None,
             "country": row["country"] or indian or known(entry["country"] for entry in dump.get(profile, [])),
-            "language": language(row["language"]) or "en",
+            "language": language(row["language"]),
+            "seen": (row["updated_at"] or EARLIEST, profile),
             "category": labels.get(known(entry["ccatid"] for entry in listed) or "") or predicted.get(profile),
             "linked_category": None,
             "profile_type": row["account_type"] or "CREATOR",
             "followers": row["followers"],
         }
+    show(client, accounts)
     return accounts
+
+
+def show(client: Client, accounts: dict[str, Row]) -> None:
+    """Make of scraped accounts those that the product shows: one holder per user name, guesses where a fact lacks."""
+    holders = {}
+    for profile in sorted(accounts, key=lambda profile: accounts[profile]["seen"]):
+        holders[accounts[profile]["handle"]] = profile
+    guesses = {row["handle"]: row for row in model_rows(client, "mart_instagram_gpt_basic_data")}
+    captions = {row["profile_id"]: row["lang"] for row in model_rows(client, "mart_insta_predicted_lang")}
+    places: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for post in model_rows(client, "mart_post_location"):
+        places[post["profile_id"]][post["short_code"]].append(post["location"])
+    for profile, account in accounts.items():
+        if holders[account["handle"]] != profile:
+            account["handle"] = None
+        guess = guesses.get(account["handle"], {})
+        posts = places.get(profile, {}).values()
+        indian = [seen for seen in posts if any(re.search(r"\bindia\W*$", place, re.IGNORECASE) for place in seen)]
+        mostly_indian = 2 * len(indian) > len(posts)
+        account["country"] = account["country"] or guess.get("country") or ("IN" if mostly_indian else None)
+        account["language"] = account["language"] or guess.get("language") or captions.get(profile) or "en"
+
+
+def model_rows(client: Client, model: str) -> list[Row]:
+    """All rows of a model; none when no tier has built it."""
+    return source_rows(client, f"dbt.{model}") if client.command(f"exists table dbt.{model}") else []
 
 
 def youtube_accounts(client: Client) -> dict[str, Row]:

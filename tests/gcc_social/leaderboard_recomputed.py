@@ -1,6 +1,6 @@
 """mart_leaderboard computed a second time, from the source rows, in pandas and plain Python.
 
-Nothing here reads a dbt model, and no expression is shared with the SQL: both follow spec/models/leaderboard.yml with
+No expression is shared with the SQL: both follow spec/models/leaderboard.yml with
 the departures that the models' descriptions name.
 """
 
@@ -58,7 +58,7 @@ Month = tuple[date, str]  # first day of the month, account
 
 
 def recomputed(client: Client) -> dict[tuple, Row]:
-    """The rows of mart_leaderboard by (month, platform, profile_platform, platform_id), from source tables alone."""
+    """The rows of mart_leaderboard by (month, platform, profile_platform, platform_id)."""
     instagram, youtube = instagram_accounts(client), youtube_accounts(client)
     links = linked(client, instagram, youtube)
     days = profile_days(source_rows(client, "_e.profile_log_events"))

@@ -1,4 +1,10 @@
-{{ config(tags=["hourly"], order_by="ig_id") }}
+{{
+    config(
+        tags=["hourly"],
+        order_by="ig_id",
+        meta={"stale_inputs": ["mart_insta_predicted_lang", "mart_post_location"]},
+    )
+}}
 
 with
     beat_accounts as (select * from {{ ref("stg_beat_instagram_account") }}),
@@ -11,10 +17,16 @@ with
 
     predicted_categories as (select * from {{ ref("mart_insta_predicted_categories") }}),
 
+    guesses as (select * from {{ ref("mart_instagram_gpt_basic_data") }}),
+
+    caption_languages as (select * from {{ once_built(ref("mart_insta_predicted_lang")) }}),
+
+    post_locations as (select * from {{ once_built(ref("mart_post_location")) }}),
+
     blacklisted as (select * from {{ ref("blacklisted_accounts") }}),
 
     -- The whole row of the latest scrape: a value per column would mix several rows.
-    accounts as (
+    latest_rows as (
         select *
         from beat_accounts
         where
@@ -22,6 +34,19 @@ with
             and profile_id not in (select platform_id from blacklisted where platform = 'INSTAGRAM')
         order by updated_at desc nulls last, id desc
         limit 1 by profile_id
+    ),
+
+    -- A user name belongs to the account that was last seen with it.
+    accounts as (
+        select
+            * replace (
+                if(
+                    row_number() over (partition by handle order by updated_at desc nulls last, profile_id desc) = 1,
+                    nullIf(handle, ''),
+                    null
+                ) as handle
+            )
+        from latest_rows
     ),
 
     -- Dumps are joined by account id: user names change hands.
@@ -48,11 +73,20 @@ with
         group by profile_id
     ),
 
+    -- More than half of the posts with a place lie in India. A post may have been seen in several places.
+    located_in_india as (
+        select profile_id, 'IN' as country
+        from post_locations
+        where ifNull(profile_id, '') != ''
+        group by profile_id
+        having uniqExactIf(short_code, match(location, '(?i)\\bindia\\W*$')) > 0.5 * uniqExact(short_code)
+    ),
+
     final as (
         select
             -- -------- identity
             assumeNotNull(accounts.profile_id) as ig_id,
-            nullIf(accounts.handle, '') as handle,
+            accounts.handle as handle,
             accounts.full_name as name,
             accounts.fbid as business_id,
             accounts.biography as bio,
@@ -82,10 +116,27 @@ with
                 'predicted',
                 null
             ) as category_source,
-            coalesce({{ language_code("accounts.language") }}, 'en') as primary_language,
-            if({{ language_code("accounts.language") }} is not null, 'beat', null) as language_source,
             coalesce(
-                nullIf(accounts.country, ''), directory_by_profile.indian, vidooly_country_by_profile.code
+                {{ language_code("accounts.language") }},
+                nullIf(guesses.language, ''),
+                nullIf(caption_languages.lang, ''),
+                'en'
+            ) as primary_language,
+            multiIf(
+                {{ language_code("accounts.language") }} is not null,
+                'beat',
+                guesses.language != '',
+                'gpt',
+                caption_languages.lang != '',
+                'predicted',
+                null
+            ) as language_source,
+            coalesce(
+                nullIf(accounts.country, ''),
+                directory_by_profile.indian,
+                vidooly_country_by_profile.code,
+                nullIf(guesses.country, ''),
+                nullIf(located_in_india.country, '')
             ) as country,
             multiIf(
                 accounts.country != '',
@@ -94,6 +145,10 @@ with
                 'vidooly_sp',
                 vidooly_country_by_profile.code is not null,
                 'vidooly_ia',
+                guesses.country != '',
+                'gpt',
+                located_in_india.country != '',
+                'posts',
                 null
             ) as country_source,
 
@@ -109,6 +164,9 @@ with
         left join directory_category_by_profile on directory_category_by_profile.profile_id = accounts.profile_id
         left join vidooly_country_by_profile on vidooly_country_by_profile.profile_id = accounts.profile_id
         left join predicted_categories on predicted_categories.profile_id = accounts.profile_id
+        left join guesses on guesses.handle = accounts.handle
+        left join caption_languages on caption_languages.profile_id = accounts.profile_id
+        left join located_in_india on located_in_india.profile_id = accounts.profile_id
     )
 
 select *

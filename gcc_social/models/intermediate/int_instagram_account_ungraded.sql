@@ -6,8 +6,6 @@
             "stale_inputs": [
                 "mart_instagram_account_summary",
                 "mart_insta_account_weekly",
-                "mart_insta_predicted_lang",
-                "mart_post_location",
             ]
         },
     )
@@ -29,7 +27,7 @@
 } %}
 
 with
-    every_account as (select * from {{ ref("int_instagram_account") }}),
+    accounts as (select * from {{ ref("int_instagram_account") }}),
 
     links as (select * from {{ ref("mart_linked_socials") }}),
 
@@ -45,26 +43,9 @@ with
 
     guesses as (select * from {{ ref("mart_instagram_gpt_basic_data") }}),
 
-    caption_languages as (select * from {{ once_built(ref("mart_insta_predicted_lang")) }}),
-
-    post_locations as (select * from {{ once_built(ref("mart_post_location")) }}),
-
     assets as (select * from {{ merged(ref("stg_beat_asset_log")) }}),
 
     profile_dump as (select * from {{ source("vidooly", "instagram_profiles") }}),
-
-    -- A user name belongs to the account that was last seen with it.
-    accounts as (
-        select
-            * replace (
-                if(
-                    row_number() over (partition by handle order by updated_at desc nulls last, ig_id desc) = 1,
-                    handle,
-                    null
-                ) as handle
-            )
-        from every_account
-    ),
 
     pictures as ({{ stored_pictures("PROFILE") }}),
 
@@ -80,15 +61,6 @@ with
         from profile_dump
         where profile_dump.profile_id != ''
         group by profile_id
-    ),
-
-    -- More than half of the posts with a place lie in India. A post may have been seen in several places.
-    located_in_india as (
-        select profile_id, 'IN' as country
-        from post_locations
-        where ifNull(profile_id, '') != ''
-        group by profile_id
-        having uniqExactIf(short_code, match(location, '(?i)\\bindia\\W*$')) > 0.5 * uniqExact(short_code)
     ),
 
     audiences as (select * from every_audience where platform = 'INSTAGRAM'),
@@ -171,31 +143,6 @@ with
             nullIf(links.channel_id, '') as linked_channel_id,
             coalesce(nullIf(links.category, ''), accounts.primary_category_original) as primary_category,
             if(links.category != '', 'link_social', accounts.category_source) as category_source,
-            coalesce(
-                if(accounts.language_source is null, null, accounts.primary_language),
-                nullIf(guesses.language, ''),
-                nullIf(caption_languages.lang, ''),
-                'en'
-            ) as primary_language,
-            multiIf(
-                accounts.language_source is not null,
-                accounts.language_source,
-                guesses.language != '',
-                'gpt',
-                caption_languages.lang != '',
-                'predicted',
-                null
-            ) as language_source,
-            coalesce(accounts.country, nullIf(guesses.country, ''), nullIf(located_in_india.country, '')) as country,
-            multiIf(
-                accounts.country is not null,
-                accounts.country_source,
-                guesses.country != '',
-                'gpt',
-                located_in_india.country != '',
-                'posts',
-                null
-            ) as country_source,
             coalesce(dumped.city, nullIf(guesses.city, '')) as city,
             multiIf(dumped.city is not null, 'vidooly_ia', guesses.city != '', 'gpt', null) as city_source,
             nullIf(guesses.state, '') as state,
@@ -209,8 +156,6 @@ with
         from accounts
         left join links on links.profile_id = accounts.ig_id
         left join guesses on guesses.handle = accounts.handle
-        left join caption_languages on caption_languages.profile_id = accounts.ig_id
-        left join located_in_india on located_in_india.profile_id = accounts.ig_id
         left join dumped on dumped.profile_id = accounts.ig_id
         left join pictures on pictures.entity_id = accounts.ig_id
     ),
@@ -245,10 +190,10 @@ with
             attributes.primary_category as primary_category,
             attributes.category_source as category_source,
             accounts.primary_category_original as primary_category_original,
-            attributes.primary_language as primary_language,
-            attributes.language_source as language_source,
-            attributes.country as country,
-            attributes.country_source as country_source,
+            accounts.primary_language as primary_language,
+            accounts.language_source as language_source,
+            accounts.country as country,
+            accounts.country_source as country_source,
             attributes.city as city,
             attributes.city_source as city_source,
             attributes.state as state,
@@ -264,17 +209,16 @@ with
             {{
                 peer_group(
                     "INSTA",
-                    ["attributes.country", "attributes.primary_category"],
+                    ["accounts.country", "attributes.primary_category"],
                     "accounts.followers",
                     unknown="MISSING",
                 )
             }} as primary_group,
-            {{ peer_group("INSTA", ["attributes.country"], "accounts.followers", unknown="MISSING") }}
-            as secondary_group,
-            {{ follower_rank(["attributes.country"], "accounts.followers", "accounts.ig_id") }} as country_rank,
+            {{ peer_group("INSTA", ["accounts.country"], "accounts.followers", unknown="MISSING") }} as secondary_group,
+            {{ follower_rank(["accounts.country"], "accounts.followers", "accounts.ig_id") }} as country_rank,
             {{
                 follower_rank(
-                    ["attributes.country", "attributes.primary_category"], "accounts.followers", "accounts.ig_id"
+                    ["accounts.country", "attributes.primary_category"], "accounts.followers", "accounts.ig_id"
                 )
             }} as category_rank,
 
