@@ -79,11 +79,10 @@ def main() -> None:
     home.chmod(0o711)
     settings = StackSettings(home=home / "stack", port_base=free_port_base(reserve=True), ports={}, clickhouse_url="")
     stack = Stack(settings, SilentProgress())
-    services = (*SERVICES, "sinker")
     try:
         say("starting the platform")
-        stack.up(services)
-        apply_schema(settings, stack.secrets, stack.wanted(services), SilentProgress())
+        stack.up(SERVICES)
+        apply_schema(settings, stack.secrets, stack.wanted(SERVICES), SilentProgress())
         address = stack.services["airflow-api"].address
         with AirflowApi(address, AIRFLOW_USER, stack.secrets.airflow_password) as api:
             with Platform(stack) as platform:

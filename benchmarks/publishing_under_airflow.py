@@ -37,7 +37,7 @@ from devstack.schema_step import apply_schema
 from devstack.settings import AIRFLOW_USER, StackSettings
 from devstack.stack import Stack
 
-SERVICES = ("clickhouse", "s3", "sshd", "airflow-api", "airflow-scheduler", "airflow-dag-processor")
+SERVICES = ("clickhouse", "s3", "sshd", "sinker", "airflow-api", "airflow-scheduler", "airflow-dag-processor")
 DAG = "dbt_core"
 STEPS = ("freshness", "export", "manifest", "fetch", "load", "enrich", "guard", "index", "swap")
 
@@ -73,7 +73,8 @@ def measure(stack: Stack, profiles: int, rounds: int) -> list[dict[str, Any]]:
         say("dbt_core over the empty warehouse")
         run_id = api.trigger(DAG)
         api.set_paused(DAG, False)
-        api.wait(DAG, run_id, 600)
+        if api.wait(DAG, run_id, 600) != "success":
+            raise SystemExit(f"dbt_core failed: {api.tasks(DAG, run_id)}")
         for number in range(rounds):
             fill(stack, profiles)
             say(f"publication {number + 1} of {rounds}")

@@ -37,11 +37,13 @@ def test_every_tier_builds_and_again_to_the_same_rows(
     built_tiers: Warehouse, models: Callable[..., list[dict]]
 ) -> None:
     """On a new warehouse no tier fails for want of a slower one. The second round, with all tests, reads what slower
-    tiers have written meanwhile; the third has the same inputs and the same clock: nothing may differ."""
+    tiers have written meanwhile, and its crawl lists the leaderboards of the first, hence once more those; the third
+    has the same inputs and the same clock: nothing may differ."""
     for tier in TIERS:
         built_tiers.dbt("run", "--selector", tier)
     for tier in TIERS:
         built_tiers.dbt("build", "--selector", tier)
+    built_tiers.dbt("run", "--select", "mart_instagram_tracked_profiles", "mart_youtube_tracked_profiles")
     tables = [model["name"] for model in models() if model["config"]["materialized"] in ("table", "incremental")]
     tables = [name for name in tables if built_tiers.rows(f"exists table dbt.{name}") == [(1,)]]
     assert len(tables) > 110
