@@ -40,8 +40,10 @@
     last_month_available and every <rank>_prev.
 
     The previous ranks come from the full ranking of the calendar month before, not from what was kept of it.
-    The windows run over narrow rows: a first pass turns each metric and its tie-break into a position in the month,
-    the finer boards then sort by that one number; names and counters are joined back at the end.
+    A first pass turns each metric and its tie-break into a position in the month. On a finer board an account then
+    stands where so many of the board's accounts have come up to its position: a running count in the month's order, for
+    which one array per month and metric does what otherwise takes a sort of all rows per board and metric. Names and
+    counters are joined back at the end.
 -#}
 {% macro ranked_leaderboard(entries, metrics, key=["platform_id"]) %}
     {%- set board_columns = ["category", "language", "profile_type"] -%}
@@ -63,23 +65,73 @@
         from {{ entries }}
     ),
 
-    ranks as (
+    -- No account has an empty category or language, so '' can stand for none.
+    months as (
         select
             month,
-            {{ key | join(", ") }},
-            {% for board in leaderboard_boards() -%}
-                {%- set last_board = loop.last -%}
-                {%- for metric in metrics -%}
-                    {% if board.columns -%}
-                        row_number() over (
-                            partition by {{ (["month"] + board.columns) | join(", ") }}
-                            order by {{ metric.name }}_position
-                        )
-                    {%- else -%} {{ metric.name }}_position
-                    {%- endif %} as {{ metric.name }}_rank{{ board.suffix }}{{ "," if not (last_board and loop.last) }}
-                {% endfor -%}
-            {%- endfor %}
+            {% for column in key -%} groupArray({{ column }}) as every_{{ column }}, {% endfor -%}
+            {% for column in board_columns -%} groupArray(ifNull({{ column }}, '')) as every_{{ column }}, {% endfor -%}
+            {% for metric in metrics -%}
+                groupArray({{ metric.name }}_position) as every_{{ metric.name }}_position{{ "," if not loop.last }}
+            {% endfor %}
         from positions
+        group by month
+    ),
+
+    months_in_order as (
+        select
+            *,
+            {% for metric in metrics -%}
+                arraySort(
+                    (account, position) -> position,
+                    arrayZip(
+                        {% for column in board_columns -%}every_{{ column }}, {% endfor -%}
+                        arrayEnumerate(every_{{ metric.name }}_position)
+                    ),
+                    every_{{ metric.name }}_position
+                ) as by_{{ metric.name }}{{ "," if not loop.last }}
+            {% endfor %}
+        from months
+    ),
+
+    months_with_places as (
+        select
+            *,
+            {% for metric in metrics -%}
+                arraySort(
+                    (places, number) -> number,
+                    arrayZip(
+                        {% for board in leaderboard_boards() if board.columns -%}
+                            arrayEnumerateUniq(
+                                {% for column in board.columns -%}
+                                    by_{{ metric.name }}.{{ board_columns.index(column) + 1 }}{{ ", " if not loop.last }}
+                                {%- endfor %}
+                            ){{ "," if not loop.last }}
+                        {% endfor %}
+                    ),
+                    by_{{ metric.name }}.{{ board_columns | length + 1 }}
+                ) as every_{{ metric.name }}_place{{ "," if not loop.last }}
+            {% endfor %}
+        from months_in_order
+    ),
+
+    ranks as (
+        select
+            {% for metric in metrics -%}
+                {{ metric.name }}_position as {{ metric.name }}_rank,
+                {% for board in leaderboard_boards() if board.columns -%}
+                    {{ metric.name }}_place.{{ loop.index }} as {{ metric.name }}_rank{{ board.suffix }},
+                {% endfor -%}
+            {% endfor -%}
+            month,
+            {{ key | join(", ") }}
+        from months_with_places
+        array join
+            {% for column in key -%} every_{{ column }} as {{ column }}, {% endfor -%}
+            {% for metric in metrics -%}
+                every_{{ metric.name }}_position as {{ metric.name }}_position,
+                every_{{ metric.name }}_place as {{ metric.name }}_place{{ "," if not loop.last }}
+            {% endfor %}
     ),
 
     ranked as (
@@ -98,11 +150,11 @@
 
 {#- Every rank, then p_month, last_month_available and every previous rank, as select expressions. -#}
 {% macro ranked_columns(metrics) -%}
-    {%- for name in rank_names(metrics) %} ranked.{{ name }} as {{ name }}, {%- endfor %}
+    {%- for name in rank_names(metrics) %} toUInt64(ranked.{{ name }}) as {{ name }}, {%- endfor %}
     ranked.p_month as p_month,
     ranked.last_month_available as last_month_available,
     {%- for name in rank_names(metrics) %}
-        ranked.{{ name }}_prev as {{ name }}_prev{{ "," if not loop.last }}
+        toUInt64(ranked.{{ name }}_prev) as {{ name }}_prev{{ "," if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
