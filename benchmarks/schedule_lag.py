@@ -12,7 +12,9 @@ work when that minute comes. For each of their runs, from Airflow's own records:
 - first task: until its first task runs;
 - of that, slot: the part in which the task could run, but its pool or the machine's parallelism had no room. It is
   meant to be: one dbt process at a time, four tasks that ask Beat, and so on;
-- without slot: the rest, which is the scheduler's own.
+- without slot: the rest, which is the scheduler's own and the start of the task's process.
+
+Sensors that look again later count by their first look and have no slot: Airflow forgets when it began to wait for one.
 
 `--copies` repeats it with so many more copies of every DAG (9 makes ten times as many), unpaused and not due in that
 minute: what the scheduler and the dag-processor have to look at besides.
@@ -100,7 +102,11 @@ class Waits:
     created: float
     running: float
     first_task: float
-    slot: float
+    slot: float | None
+
+    @property
+    def without_slot(self) -> float:
+        return self.first_task - (self.slot or 0.0)
 
 
 def main() -> None:
@@ -163,6 +169,15 @@ def midnight(stack: Stack, folder: Path, copies: int) -> tuple[list[Waits], floa
             return wait_until_started(stack, due, expected), *loads
     finally:
         stack.down(AIRFLOW)
+        end_runs(stack)
+
+
+def end_runs(stack: Stack) -> None:
+    """Let nothing of this minute go on in the next: what was cut off counts as failed."""
+    dsn = postgres_dsn(stack.settings, stack.secrets, AIRFLOW_DATABASE)
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("update dag_run set state = 'failed' where state in ('queued', 'running')")
+        cursor.execute("update task_instance set state = 'failed' where state not in ('success', 'skipped')")
 
 
 def write_folder(folder: Path, due: datetime, copies: int) -> None:
@@ -224,7 +239,8 @@ with started as (
     select
         ti.dag_id, ti.run_id, ti.pool, ti.scheduled_dttm, ti.queued_dttm,
         -- A sensor that looks again later starts anew each time; its first look counts.
-        coalesce((select min(start_date) from task_reschedule where ti_id = ti.id), ti.start_date) as start_date
+        coalesce((select min(start_date) from task_reschedule where ti_id = ti.id), ti.start_date) as start_date,
+        exists (select from task_reschedule where ti_id = ti.id) as looked_again
     from task_instance ti
     where ti.start_date is not null
 )
@@ -233,7 +249,7 @@ select distinct on (run.dag_id)
     extract(epoch from run.queued_at - run.run_after)::float8,
     extract(epoch from run.start_date - run.run_after)::float8,
     extract(epoch from started.start_date - run.run_after)::float8,
-    greatest(extract(epoch from least(started.queued_dttm, started.start_date) - started.scheduled_dttm), 0)::float8
+    case when not looked_again then extract(epoch from started.queued_dttm - started.scheduled_dttm)::float8 end
 from dag_run run
 join started on started.dag_id = run.dag_id and started.run_id = run.run_id
 where run.run_after = %s and run.run_type = 'scheduled'
@@ -267,8 +283,8 @@ def print_waits(copies: int, found: list[Waits], scheduler: float, processor: fl
         ("created", *quantiles([each.created for each in found])),
         ("running", *quantiles([each.running for each in found])),
         ("first task", *quantiles([each.first_task for each in found])),
-        ("  slot", *quantiles([each.slot for each in found])),
-        ("  without slot", *quantiles([each.first_task - each.slot for each in found])),
+        ("  slot", *quantiles([each.slot for each in found if each.slot is not None])),
+        ("  without slot", *quantiles([each.without_slot for each in found if each.slot is not None])),
     ]
     print_table("from due, seconds|lowest|median|p90|highest", rows)
     pools = sorted({each.pool for each in found})
@@ -281,7 +297,7 @@ def print_waits(copies: int, found: list[Waits], scheduler: float, processor: fl
                 str(len(members)),
                 f"{statistics.median(each.first_task for each in members):.1f}",
                 f"{max(each.first_task for each in members):.1f}",
-                f"{max(each.first_task - each.slot for each in members):.1f}",
+                f"{max(each.without_slot for each in members):.1f}",
             )
             for pool, members in by_pool.items()
         ],

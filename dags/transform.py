@@ -10,7 +10,7 @@ from airflow.providers.standard.operators.python import ShortCircuitOperator
 from airflow.providers.standard.sensors.python import PythonSensor
 from airflow.sdk import DAG, Param
 from stir.assets import LEADERBOARD, POST_STATISTICS, SCRAPE_REQUESTS
-from stir.dag_declaration import DagDeclaration, Documentation, Kind
+from stir.dag_declaration import REGISTRY, DagDeclaration, Documentation, Kind
 from stir.dbt_run import DbtTierOperator, dbt_run
 from stir.serving.naming import PRODUCTION, STAGING
 from stir.serving.sync_dag import publish
@@ -55,6 +55,12 @@ def tier(
         params=FULL_REFRESH,
         documentation=Documentation(purpose=purpose, inputs=inputs, outputs=outputs, on_failure=ON_FAILURE),
     ).dag()
+
+
+def outside_its_pause(dag: DAG) -> ShortCircuitOperator:
+    """The first task of a DAG that declares a pause."""
+    pause = REGISTRY[dag.dag_id].pause
+    return ShortCircuitOperator(task_id="outside_evening_pause", python_callable=pause.check, pool="default_pool")
 
 
 with tier(
@@ -131,13 +137,11 @@ with tier(
     limit=180,
     pool=LONG,
     purpose="Build discovery, audience and insights: accounts with their links, peer groups and grades.",
-    inputs="`beat_replica`, `coffee_replica`, `campaign_replica`, marts of post_ranker.",
+    inputs="""`beat_replica`, `coffee_replica`, `campaign_replica`, `vidooly`, `ds`, `_e`; marts of post_ranker,
+    dbt_collections, dbt_daily and dbt_weekly.""",
     outputs="Models tagged `hourly` in database `dbt`.",
-):
-    outside_evening_pause = ShortCircuitOperator(
-        task_id="outside_evening_pause", python_callable=EVENING_PAUSE.check, pool="default_pool"
-    )
-    outside_evening_pause >> dbt_run("hourly")
+) as dbt_hourly:
+    outside_its_pause(dbt_hourly) >> dbt_run("hourly")
 
 
 with tier(
@@ -153,11 +157,8 @@ with tier(
     outputs="""Models tagged `collections` in database `dbt`. Table `collection_post_metrics_summary` of the product's
     database.""",
 ) as dbt_collections:
-    outside_evening_pause = ShortCircuitOperator(
-        task_id="outside_evening_pause", python_callable=EVENING_PAUSE.check, pool="default_pool"
-    )
     publish_summary = publish(dbt_collections, COLLECTION_POST_METRICS_SUMMARY, PRODUCTION, pool=PUBLISHING)
-    outside_evening_pause >> dbt_run("collections") >> publish_summary
+    outside_its_pause(dbt_collections) >> dbt_run("collections") >> publish_summary
 
 
 with tier(
@@ -211,7 +212,7 @@ with tier(
     pool=LONG,
     purpose="""Build what changes slowly and reads much: hashtags, tags and places of posts, languages of captions,
     phone numbers. It runs on days 1, 8, 15, 22 and 29 of a month.""",
-    inputs="Staging models of dbt_core, `_e.post_log_events`, `_e.profile_log_events`.",
+    inputs="Staging models of dbt_core, accounts of dbt_hourly, `_e.post_log_events`, `_e.profile_log_events`.",
     outputs="Models tagged `weekly` in database `dbt`.",
 ):
     dbt_run("weekly")

@@ -84,7 +84,8 @@ class DagDeclaration:
     (`AIRFLOW_VAR_<NAME>`), because a look-up in the metadata database is not allowed while DAGs are parsed.
     `run_limit` becomes `dagrun_timeout`; `task_limit` becomes `execution_timeout` and defaults to 80 % of it, so
     that a task that hangs is reported as a task, with its log, before the run is cut off.
-    `pause` are hours in which scheduled runs are skipped; the DAG's first task looks at it.
+    `pause` are hours in which scheduled runs are skipped: the DAG begins with a task that calls `pause.check`, which
+    a test checks.
     """
 
     dag_id: str

@@ -29,24 +29,24 @@ with
     latest_rows as (
         select *
         from beat_accounts
-        where
-            ifNull(profile_id, '') != ''
-            and profile_id not in (select platform_id from blacklisted where platform = 'INSTAGRAM')
+        where ifNull(profile_id, '') != ''
         order by updated_at desc nulls last, id desc
         limit 1 by profile_id
     ),
 
-    -- A user name belongs to the account that was last seen with it.
-    accounts as (
-        select
-            * replace (
-                if(
-                    row_number() over (partition by handle order by updated_at desc nulls last, profile_id desc) = 1,
-                    nullIf(handle, ''),
-                    null
-                ) as handle
-            )
+    -- A user name belongs to the account that was last seen with it, blacklisted or not.
+    holders as (
+        select profile_id
         from latest_rows
+        where handle != ''
+        order by updated_at desc nulls last, profile_id desc
+        limit 1 by handle
+    ),
+
+    accounts as (
+        select * replace (if(profile_id in (select profile_id from holders), handle, null) as handle)
+        from latest_rows
+        where profile_id not in (select platform_id from blacklisted where platform = 'INSTAGRAM')
     ),
 
     -- Dumps are joined by account id: user names change hands.

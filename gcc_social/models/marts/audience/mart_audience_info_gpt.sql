@@ -26,14 +26,10 @@ with
         select * from answers where JSONHas(dimensions, 'audience_city') order by {{ newest_first }} limit 1 by handle
     ),
 
-    -- A user name changes hands: the account scraped last has it. Both answers are joined by the name they are about;
-    -- an answer about a name that no account has can be attached to nobody.
+    -- Both answers are joined by the name they are about, which one account holds; an answer about a name that no
+    -- account has can be attached to nobody.
     account_by_handle as (
-        select ig_id, assumeNotNull(handle) as handle
-        from instagram_accounts
-        where handle is not null
-        order by updated_at desc nulls last, ig_id desc
-        limit 1 by handle
+        select ig_id, assumeNotNull(handle) as handle from instagram_accounts where handle is not null
     ),
 
     predicted as (
