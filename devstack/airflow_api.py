@@ -133,6 +133,11 @@ class AirflowApi:
         found = self._call("GET", "/dags/~/dagRuns", params=options)
         return {(run["dag_id"], run["dag_run_id"]) for run in found["dag_runs"]}
 
+    def runs_since(self, dag_id: str, moment: datetime) -> list[str]:
+        """Ids of the DAG's runs that have started since then."""
+        options = {"start_date_gte": moment.isoformat(), "limit": 100}
+        return [run["dag_run_id"] for run in self._call("GET", f"/dags/{dag_id}/dagRuns", params=options)["dag_runs"]]
+
     def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
         """Tasks of a run in the order in which they started; those that have not started come last."""
         found = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 200})

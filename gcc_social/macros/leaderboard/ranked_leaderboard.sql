@@ -65,12 +65,14 @@
         from {{ entries }}
     ),
 
-    -- No account has an empty category or language, so '' can stand for none.
+    -- '' stands for an unknown category or language, which is a board of its own.
     months as (
         select
             month,
             {% for column in key -%} groupArray({{ column }}) as every_{{ column }}, {% endfor -%}
-            {% for column in board_columns -%} groupArray(ifNull({{ column }}, '')) as every_{{ column }}, {% endfor -%}
+            {% for column in board_columns -%}
+                groupArray(ifNull(concat('=', {{ column }}), '')) as every_{{ column }},
+            {% endfor -%}
             {% for metric in metrics -%}
                 groupArray({{ metric.name }}_position) as every_{{ metric.name }}_position{{ "," if not loop.last }}
             {% endfor %}
