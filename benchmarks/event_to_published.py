@@ -20,10 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import signal
 import sys
-import tempfile
 import time
 import uuid
 from contextlib import closing
@@ -40,13 +37,13 @@ import pika
 from croniter import croniter
 
 from benchmarks.event_store.report import print_table, say
+from benchmarks.private_stack import private_stack
 from benchmarks.publishing_under_airflow import DAG, SERVICES, instances, moment, spread
 from devstack.airflow_api import AirflowApi
 from devstack.environment import sinker_settings
-from devstack.ports import free_port_base
 from devstack.progress import SilentProgress
 from devstack.schema_step import apply_schema
-from devstack.settings import AIRFLOW_USER, StackSettings
+from devstack.settings import AIRFLOW_USER
 from devstack.stack import Stack
 from event_sinker.events import EVENT_TYPES
 
@@ -74,15 +71,10 @@ def main() -> None:
     parser.add_argument("--profiles", type=int, default=2_000, help="profiles that are known before (default 2000)")
     parser.add_argument("--every", type=float, default=10, help="seconds between two events (default 10)")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
-    home = Path(tempfile.mkdtemp(prefix="stir-benchmark-"))
-    home.chmod(0o711)
-    settings = StackSettings(home=home / "stack", port_base=free_port_base(reserve=True), ports={}, clickhouse_url="")
-    stack = Stack(settings, SilentProgress())
-    try:
+    with private_stack() as stack:
         say("starting the platform")
         stack.up(SERVICES)
-        apply_schema(settings, stack.secrets, stack.wanted(SERVICES), SilentProgress())
+        apply_schema(stack.settings, stack.secrets, stack.wanted(SERVICES), SilentProgress())
         address = stack.services["airflow-api"].address
         with AirflowApi(address, AIRFLOW_USER, stack.secrets.airflow_password) as api:
             with Platform(stack) as platform:
@@ -98,15 +90,12 @@ def main() -> None:
                 marked = follow(platform, options.ticks, options.every)
             time.sleep(10)  # the run ends after its swap
             runs = runs_since(api, first)
-    finally:
-        stack.down()
-        shutil.rmtree(home, ignore_errors=True)
     print(
         f"{len(marked)} events, {options.ticks} ticks, {options.profiles:,} profiles before; {os.cpu_count()} cores, "
         f"{datetime.now(UTC).date()}"
     )
     print_runs(runs)
-    print_events(marked, float(sinker_settings(settings, stack.secrets)["SINKER_BATCH_SECONDS"]))
+    print_events(marked, float(sinker_settings(stack.settings, stack.secrets)["SINKER_BATCH_SECONDS"]))
 
 
 class Platform:

@@ -13,11 +13,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import signal
 import statistics
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,12 +26,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 import clickhouse_driver
 
 from benchmarks.event_store.report import print_table, say
+from benchmarks.private_stack import private_stack
 from benchmarks.serving_path.marts import fill_core_metrics
 from devstack.airflow_api import AirflowApi
-from devstack.ports import free_port_base
 from devstack.progress import SilentProgress
 from devstack.schema_step import apply_schema
-from devstack.settings import AIRFLOW_USER, StackSettings
+from devstack.settings import AIRFLOW_USER
 from devstack.stack import Stack
 
 SERVICES = ("clickhouse", "s3", "sshd", "sinker", "airflow-api", "airflow-scheduler", "airflow-dag-processor")
@@ -47,19 +44,11 @@ def main() -> None:
     parser.add_argument("--profiles", type=int, default=500_000, help="rows of the mart (default 500000)")
     parser.add_argument("--rounds", type=int, default=3, help="publications (default 3)")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
-    home = Path(tempfile.mkdtemp(prefix="stir-benchmark-"))
-    home.chmod(0o711)
-    settings = StackSettings(home=home / "stack", port_base=free_port_base(reserve=True), ports={}, clickhouse_url="")
-    stack = Stack(settings, SilentProgress())
-    try:
+    with private_stack() as stack:
         say("starting the stack")
         stack.up(SERVICES)
-        apply_schema(settings, stack.secrets, stack.wanted(SERVICES), SilentProgress())
+        apply_schema(stack.settings, stack.secrets, stack.wanted(SERVICES), SilentProgress())
         rounds = measure(stack, options.profiles, options.rounds)
-    finally:
-        stack.down()
-        shutil.rmtree(home, ignore_errors=True)
     print(f"{options.profiles:,} profiles, {options.rounds} rounds; {os.cpu_count()} cores, {datetime.now(UTC).date()}")
     print_rounds(rounds)
 

@@ -27,11 +27,9 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -47,15 +45,16 @@ import psycopg2
 
 import devstack.services.airflow as airflow_services
 from benchmarks.event_store.report import print_table, say
+from benchmarks.private_stack import private_stack
 from benchmarks.publishing_under_airflow import moment
 from devstack.airflow_api import AirflowApi
 from devstack.environment import environment
-from devstack.ports import free_port_base
 from devstack.progress import SilentProgress
 from devstack.schema_step import apply_schema
 from devstack.services.base import base_environment
-from devstack.settings import AIRFLOW_DATABASE, AIRFLOW_USER, StackSettings, postgres_dsn
+from devstack.settings import AIRFLOW_DATABASE, AIRFLOW_USER, postgres_dsn
 from devstack.stack import Stack
+from tests.dags.dag_inventory import SCHEDULE_VARIABLES, SCHEDULES
 
 AIRFLOW = ("airflow-api", "airflow-scheduler", "airflow-dag-processor")
 SERVERS = ("postgres", "rabbitmq", "clickhouse", "s3", "sshd", "slack", "beat", "partners", "sinker")
@@ -88,8 +87,8 @@ _declaration.DagDeclaration.dag = _dag
 NEVER = "0 0 1 1 *"
 BY_HAND = "manual.py"
 """DAGs that only people start. They name the others by their ids and are not copied."""
-KNOWN, COPIED = 78, 76
-"""DAGs of the folder, and those of them that have copies."""
+COPIED = len(SCHEDULES) + len(SCHEDULE_VARIABLES)
+"""DAGs that have copies: all but those."""
 
 
 @dataclass(frozen=True)
@@ -116,20 +115,13 @@ def main() -> None:
     )
     parser.add_argument("--size", default="small", help="synthetic world (default small)")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
-    home = Path(tempfile.mkdtemp(prefix="stir-benchmark-"))
-    home.chmod(0o711)
-    settings = StackSettings(home=home / "stack", port_base=free_port_base(reserve=True), ports={}, clickhouse_url="")
-    stack = Stack(settings, SilentProgress())
-    folder = home / "dags"
-    use_folder(folder)
-    try:
+    with private_stack() as stack:
+        folder = stack.settings.home.parent / "dags"
+        use_folder(folder)
         fill(stack, options.size)
         for copies in options.copies:
             print_waits(copies, *midnight(stack, folder, copies))
-    finally:
-        stack.down()
-        shutil.rmtree(home, ignore_errors=True)
+            end_runs(stack)
 
 
 def use_folder(folder: Path) -> None:
@@ -163,13 +155,12 @@ def midnight(stack: Stack, folder: Path, copies: int) -> tuple[list[Waits], floa
     try:
         with AirflowApi(stack.services["airflow-api"].address, AIRFLOW_USER, stack.secrets.airflow_password) as api:
             expected = wait_until_known(api, due, copies)
-            say(f"{expected} DAGs are due at {due:%H:%M}, {KNOWN + COPIED * copies} are known")
+            say(f"{expected} DAGs are due at {due:%H:%M}, {COPIED * (copies + 1)} are known besides those by hand")
             loads = load_until(stack, due)
             time.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()))
             return wait_until_started(stack, due, expected), *loads
     finally:
         stack.down(AIRFLOW)
-        end_runs(stack)
 
 
 def end_runs(stack: Stack) -> None:
@@ -177,7 +168,8 @@ def end_runs(stack: Stack) -> None:
     dsn = postgres_dsn(stack.settings, stack.secrets, AIRFLOW_DATABASE)
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("update dag_run set state = 'failed' where state in ('queued', 'running')")
-        cursor.execute("update task_instance set state = 'failed' where state not in ('success', 'skipped')")
+        unfinished = ["scheduled", "queued", "running", "up_for_retry", "up_for_reschedule"]
+        cursor.execute("update task_instance set state = 'failed' where state = any(%s)", [unfinished])
 
 
 def write_folder(folder: Path, due: datetime, copies: int) -> None:
@@ -203,7 +195,7 @@ def wait_until_known(api: AirflowApi, due: datetime, copies: int) -> int:
         next_runs = [dag["next_dagrun_run_after"] for dag in dags if dag["next_dagrun_run_after"]]
         at_due = sum(moment(text) == due for text in next_runs)
         copied = sum("_copy_" in dag["dag_id"] for dag in dags)
-        if at_due and copied == COPIED * copies and len(dags) == KNOWN + copied:
+        if at_due and copied == COPIED * copies and len(dags) - copied > COPIED:
             time.sleep(5)
             return at_due
         if datetime.now(UTC) > due - timedelta(seconds=30):
@@ -275,7 +267,7 @@ def wait_until_started(stack: Stack, due: datetime, expected: int) -> list[Waits
 def print_waits(copies: int, found: list[Waits], scheduler: float, processor: float) -> None:
     failed = sorted(each.dag_id for each in found if each.state == "failed")
     print(
-        f"\n{len(found)} DAGs due at once, {KNOWN + COPIED * copies} DAGs known; {os.cpu_count()} cores, "
+        f"\n{len(found)} DAGs due at once, {COPIED * (copies + 1)} DAGs known; {os.cpu_count()} cores, "
         f"{datetime.now(UTC).date()}; failed: {', '.join(failed) or 'none'}\n"
         f"before the minute: scheduler {scheduler:.2f} of a core, dag-processor {processor:.2f}"
     )
