@@ -17,7 +17,7 @@ STEP = "schema"
 
 
 def apply_schema(settings: StackSettings, secrets: Secrets, running: Iterable[Service], progress: Progress) -> None:
-    """Run `python -m schema apply` for those of the two databases that run. Nothing to do takes about a second.
+    """Run `python -m schema apply --foreign-tables` for the databases that run. A repeat takes a second.
 
     Raises StackError with what the command said.
     """
@@ -28,7 +28,7 @@ def apply_schema(settings: StackSettings, secrets: Secrets, running: Iterable[Se
     progress.update(STEP, WORKING, "creating missing tables")
     begun = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "schema", "apply", *parts],
+        [sys.executable, "-m", "schema", "apply", "--foreign-tables", *parts],
         cwd=REPOSITORY,
         env=base_environment(settings) | environment(settings, secrets),
         capture_output=True,

@@ -1,4 +1,7 @@
-"""`python -m schema apply`: create the source databases in ClickHouse and the serving tables in PostgreSQL.
+"""`python -m schema apply`: create the platform's tables in ClickHouse and PostgreSQL, compare those of others.
+
+Tables that others fill (replicas, bought dumps, the product's own) are not touched: what differs is printed and stops
+nothing. `--foreign-tables` creates and completes them too, empty, for a stack that has no replicas.
 
 Idempotent; waits for nothing. Exit codes: 0 done, 1 a server or a statement failed, 2 `--check` found differences.
 """
@@ -7,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from schema import clickhouse_sources, serving_tables
 from schema.connections import (
@@ -18,52 +21,63 @@ from schema.connections import (
 )
 from schema.statements import SchemaError
 
+OF_OTHERS = " (filled by others)"
+
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     both = not options.clickhouse and not options.serving
+    foreign = options.foreign_tables
     try:
-        lines = []
+        differ = []
         if options.clickhouse or both:
-            lines += list(_clickhouse(options.check))
+            differ += list(_clickhouse(options.check, foreign))
         if options.serving or both:
-            lines += list(_serving(options.check))
+            differ += list(_serving(options.check, foreign))
     except SchemaError as error:
         print(f"schema: {error}", file=sys.stderr)
         return 1
-    return 2 if options.check and any(lines) else 0
+    return 2 if options.check and any(differ) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m schema", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     apply = commands.add_parser("apply", help="create databases, tables and columns that are missing")
-    apply.add_argument("--clickhouse", action="store_true", help="only the source databases in ClickHouse")
-    apply.add_argument("--serving", action="store_true", help="only the serving tables in PostgreSQL, both databases")
+    apply.add_argument("--clickhouse", action="store_true", help="only ClickHouse")
+    apply.add_argument("--serving", action="store_true", help="only PostgreSQL, both serving databases")
+    apply.add_argument(
+        "--foreign-tables", action="store_true", help="create what others fill as well: on servers without replicas"
+    )
     apply.add_argument(
         "--check", action="store_true", help="change nothing, list what differs, exit 2 if anything does"
     )
     return parser
 
 
-def _clickhouse(check: bool) -> Iterator[bool]:
+def _clickhouse(check: bool, foreign: bool) -> Iterator[bool]:
     address = clickhouse_address()
     client = connect_clickhouse(address)
     try:
-        for database, statements in clickhouse_sources.source_databases().items():
-            work: Callable[..., list[str]] = clickhouse_sources.differences if check else clickhouse_sources.apply
+        for database, statements in clickhouse_sources.own_databases().items():
+            work = clickhouse_sources.differences if check else clickhouse_sources.apply
             yield _report(f"clickhouse {database}", len(statements), work(client, database, statements))
+        for database, statements in clickhouse_sources.foreign_databases().items():
+            work = clickhouse_sources.apply if foreign and not check else clickhouse_sources.differences
+            yield _report(f"clickhouse {database}{OF_OTHERS}", len(statements), work(client, database, statements))
     finally:
         client.close()
 
 
-def _serving(check: bool) -> Iterator[bool]:
-    statements = serving_tables.serving_statements()
+def _serving(check: bool, foreign: bool) -> Iterator[bool]:
+    own, of_others = serving_tables.own_statements(), serving_tables.foreign_statements()
     for environment in ("production", "staging"):
         connection = connect_serving(serving_dsn(environment))
         try:
+            work = serving_tables.apply if foreign and not check else serving_tables.differences
+            yield _report(f"serving {environment}{OF_OTHERS}", len(of_others), work(connection, of_others))
             work = serving_tables.differences if check else serving_tables.apply
-            yield _report(f"serving {environment}", len(statements), work(connection, statements))
+            yield _report(f"serving {environment}", len(own), work(connection, own))
         finally:
             connection.close()
 

@@ -16,12 +16,26 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 DIRECTORY = Path(__file__).parent / "clickhouse"
+FOREIGN = Path(__file__).parent / "foreign" / "clickhouse"
 Columns = dict[tuple[str, str], str]  # (table, column) -> type
 
 
+def own_databases() -> dict[str, list[Statement]]:
+    """Statements by database of what the platform writes; the name of a file is the name of its database."""
+    return _databases(DIRECTORY)
+
+
+def foreign_databases() -> dict[str, list[Statement]]:
+    """The same for what others fill and the platform reads: replicas, bought dumps, outputs of data science."""
+    return _databases(FOREIGN)
+
+
 def source_databases() -> dict[str, list[Statement]]:
-    """Statements by database; the name of a file is the name of its database."""
-    return {path.stem: read_statements(path) for path in sorted(DIRECTORY.glob("*.sql"))}
+    """Statements of every table that models and DAGs read, by database."""
+    databases = foreign_databases()
+    for database, statements in own_databases().items():
+        databases[database] = databases.get(database, []) + statements
+    return dict(sorted(databases.items()))
 
 
 def apply(client: Client, database: str, statements: list[Statement]) -> list[str]:
@@ -53,6 +67,10 @@ def differences(client: Client, database: str, statements: list[Statement]) -> l
         for (table, column), kind in wanted.items()
         if table in existing and present.get((table, column)) != kind
     ]
+
+
+def _databases(directory: Path) -> dict[str, list[Statement]]:
+    return {path.stem: read_statements(path) for path in sorted(directory.glob("*.sql"))}
 
 
 def _run(client: Client, database: str, statements: list[Statement]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import psycopg2.extensions
 
 DIRECTORY = Path(__file__).parent / "serving"
+FOREIGN = Path(__file__).parent / "foreign" / "serving"
 APPLY_LOCK = 7_201_330_001  # any constant: two runs of `apply` wait for each other
 Columns = dict[tuple[str, str], str]
 
@@ -28,9 +29,19 @@ order by c.relname, a.attnum
 """
 
 
+def own_statements() -> list[Statement]:
+    """Statements of the tables that the platform publishes, files in alphabetical order."""
+    return _statements(DIRECTORY)
+
+
+def foreign_statements() -> list[Statement]:
+    """The same for the product's own tables, which the loads read."""
+    return _statements(FOREIGN)
+
+
 def serving_statements() -> list[Statement]:
-    """Statements of every file of `serving/`, files in alphabetical order."""
-    return [statement for path in sorted(DIRECTORY.glob("*.sql")) for statement in read_statements(path)]
+    """Statements of every table that the platform writes or reads."""
+    return foreign_statements() + own_statements()
 
 
 def apply(connection: psycopg2.extensions.connection, statements: list[Statement]) -> list[str]:
@@ -62,6 +73,10 @@ def differences(connection: psycopg2.extensions.connection, statements: list[Sta
         for (table, column), kind in wanted.items()
         if table in existing and present.get((table, column)) != kind
     ]
+
+
+def _statements(directory: Path) -> list[Statement]:
+    return [statement for path in sorted(directory.glob("*.sql")) for statement in read_statements(path)]
 
 
 def _run(cursor: psycopg2.extensions.cursor, statements: list[Statement]) -> None:

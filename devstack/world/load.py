@@ -130,7 +130,9 @@ def _empty(targets: Targets) -> None:
     ).result_rows
     missing = sorted(set(databases) - {database for database, *_ in rows})
     if missing:
-        raise WorldError(f"ClickHouse has no tables in {', '.join(missing)}: run `python -m schema apply` first")
+        raise WorldError(
+            f"ClickHouse has no tables in {', '.join(missing)}: run `python -m schema apply --foreign-tables` first"
+        )
     foreign = [f"{database}.{name} ({engine})" for database, name, engine, _ in rows if "MergeTree" not in engine]
     if foreign:
         raise WorldError(

@@ -121,7 +121,10 @@ def test_the_example_for_servers_elsewhere_reaches_every_service_of_theirs(deplo
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for name, service in yaml.safe_load(done.stdout)["services"].items():
+    services = yaml.safe_load(done.stdout)["services"]
+    assert "--foreign-tables" in rendered["services"]["schema"]["command"][-1], "the bundled servers have no replicas"
+    assert "--foreign-tables" not in services["schema"]["command"][-1], "theirs have"
+    for name, service in services.items():
         before, after = rendered["services"][name].get("environment", {}), service.get("environment", {})
         if name.startswith("airflow") or name in ("schema", "sinker"):
             new = set(after) - set(before)

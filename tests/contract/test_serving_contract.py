@@ -64,7 +64,7 @@ def test_ddl_file_is_what_the_declaration_generates(target: Target):
 
 def base_columns(table: str) -> set[str]:
     """Columns of a table that the product's own service fills."""
-    base = (ROOT / "schema" / "serving" / "base.sql").read_text()
+    base = (ROOT / "schema" / "foreign" / "serving" / "product.sql").read_text()
     body = base.split(f"create table if not exists {table} (", 1)[1].split("\n);", 1)[0]
     return {line.split()[0] for line in body.splitlines() if line.strip()}
 

@@ -32,9 +32,11 @@ def clickhouse(variables: dict[str, str]) -> Iterator[Client]:
     client.close()
 
 
-def schema(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def schema(
+    variables: dict[str, str], *arguments: str, foreign_tables: bool = True
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "schema", "apply", *arguments],
+        [sys.executable, "-m", "schema", "apply", *(["--foreign-tables"] if foreign_tables else []), *arguments],
         env=variables,
         cwd=REPOSITORY,
         capture_output=True,
@@ -87,6 +89,39 @@ def test_another_type_is_refused_and_the_data_stays(variables: dict[str, str], c
     assert "ds.country_codes.code is Nullable(String), expected String" in refused.stderr
     clickhouse.command("DROP TABLE ds.country_codes SYNC")
     assert schema(variables, "--clickhouse").returncode == 0
+
+
+def test_tables_of_others_are_looked_at_and_left_alone(variables: dict[str, str], clickhouse: Client) -> None:
+    schema(variables)
+    clickhouse.command("ALTER TABLE ds.country_codes MODIFY COLUMN code Nullable(String)")
+    clickhouse.command("DROP TABLE beat_replica.post_log SYNC")
+    clickhouse.command("DROP TABLE vidooly.youtube_channels SYNC")  # the platform's own, beside bought dumps
+    with (
+        closing(psycopg2.connect(serving_dsn("staging", variables))) as connection,
+        connection,
+        connection.cursor() as c,
+    ):
+        c.execute("alter table youtube_account drop column title")
+        c.execute("drop table leaderboard")
+    done = schema(variables, foreign_tables=False)
+    assert done.returncode == 0, done.stderr
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert "clickhouse ds (filled by others): 9 statements, 1 differences" in lines
+    assert "ds.country_codes.code is Nullable(String), expected String" in lines
+    assert "beat_replica.post_log does not exist" in lines
+    assert "created vidooly.youtube_channels" in lines
+    assert "youtube_account.title is missing, expected text" in lines
+    assert "created leaderboard" in lines
+    left = schema(variables, "--check", foreign_tables=False)
+    assert left.returncode == 2
+    assert [line.strip() for line in left.stdout.splitlines() if line.startswith("  ")] == [
+        "beat_replica.post_log does not exist",
+        "ds.country_codes.code is Nullable(String), expected String",
+        "youtube_account.title is missing, expected text",
+    ]
+    clickhouse.command("DROP TABLE ds.country_codes SYNC")
+    assert schema(variables).returncode == 0
+    assert schema(variables, "--check").returncode == 0
 
 
 def test_an_absent_server_is_one_sentence(variables: dict[str, str]) -> None:

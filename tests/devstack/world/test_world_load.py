@@ -31,7 +31,7 @@ def variables(
     clickhouse_service: ClickHouseService, postgres_service: PostgresService, rabbitmq_service: RabbitmqService
 ) -> dict[str, str]:
     found = os.environ | environment(clickhouse_service.settings, clickhouse_service.secrets)
-    run(found, "schema", "apply")
+    run(found, "schema", "apply", "--foreign-tables")
     return found
 
 

@@ -1,5 +1,5 @@
 -- Tables of the identity service that models and DAGs read.
--- Applied inside the database identity_replica by `python -m schema apply`.
+-- Applied inside the database identity_replica by `python -m schema apply --foreign-tables`.
 
 -- Social accounts of app users. The access token of the original is left out on purpose.
 CREATE TABLE IF NOT EXISTS social_account

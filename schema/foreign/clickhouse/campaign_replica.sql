@@ -1,5 +1,5 @@
 -- Tables of the campaign service, and of the link tracker beside it, that models and DAGs read.
--- Applied inside the database campaign_replica by `python -m schema apply`.
+-- Applied inside the database campaign_replica by `python -m schema apply --foreign-tables`.
 
 -- Campaigns.
 CREATE TABLE IF NOT EXISTS campaign

@@ -1,5 +1,5 @@
 -- The product's (coffee) production tables as ClickHouse sees them through its PostgreSQL engine.
--- Applied inside the database coffee_replica by `python -m schema apply`.
+-- Applied inside the database coffee_replica by `python -m schema apply --foreign-tables`.
 
 -- Post collections. id is text: UUIDs and a few short numbers.
 CREATE TABLE IF NOT EXISTS post_collection

@@ -1,5 +1,5 @@
 -- Outputs of data-science jobs and hand-kept lists that models and DAGs read.
--- Applied inside the database ds by `python -m schema apply`.
+-- Applied inside the database ds by `python -m schema apply --foreign-tables`.
 
 -- Country names to ISO-2 codes.
 CREATE TABLE IF NOT EXISTS country_codes

@@ -1,5 +1,5 @@
 -- The product's (coffee) staging tables, of which far fewer columns are read.
--- Applied inside the database coffee_stage by `python -m schema apply`.
+-- Applied inside the database coffee_stage by `python -m schema apply --foreign-tables`.
 
 -- Staging twin of coffee_replica.post_collection_item.
 CREATE TABLE IF NOT EXISTS post_collection_item

@@ -1,6 +1,6 @@
 -- The scraper's tables as ClickHouse sees them through its PostgreSQL engine: booleans are UInt8, JSON is text,
 -- and everything but a declared primary key is Nullable.
--- Applied inside the database beat_replica by `python -m schema apply`.
+-- Applied inside the database beat_replica by `python -m schema apply --foreign-tables`.
 
 -- One row per Instagram profile, upserted by every successful scrape. Tags (country, language, account_type) are
 -- set by hand and mostly NULL.
