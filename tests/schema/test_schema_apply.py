@@ -32,9 +32,7 @@ def clickhouse(variables: dict[str, str]) -> Iterator[Client]:
     client.close()
 
 
-def schema(
-    variables: dict[str, str], *arguments: str, foreign_tables: bool = True
-) -> subprocess.CompletedProcess[str]:
+def schema(variables: dict[str, str], *arguments: str, foreign_tables: bool = True) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "schema", "apply", *(["--foreign-tables"] if foreign_tables else []), *arguments],
         env=variables,
