@@ -15,9 +15,6 @@ from tests.gcc_social.conftest import Warehouse
 
 pytestmark = pytest.mark.integration
 
-COMPLETE = ("--indirect-selection", "buildable")
-"""Without the tests that compare a chosen model with one that is not built here."""
-
 TIERS: dict[str, Callable] = {
     "mart_audience_info_private": audience_recomputed.private,
     "mart_audience_info_follower": audience_recomputed.follower,
@@ -28,7 +25,7 @@ TIERS: dict[str, Callable] = {
 @pytest.fixture(scope="module")
 def audience_world(small_world: Warehouse) -> Warehouse:
     """The small world with the audience chain built on it."""
-    small_world.dbt("build", "--select", "+mart_audience_info", "--exclude-resource-type", "unit_test", *COMPLETE)
+    small_world.dbt("build", "--select", "+mart_audience_info", "--exclude-resource-type", "unit_test")
     return small_world
 
 

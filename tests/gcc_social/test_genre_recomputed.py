@@ -16,16 +16,13 @@ from tests.gcc_social.genre_recomputed import DIMENSIONS
 
 pytestmark = pytest.mark.integration
 
-COMPLETE = ("--indirect-selection", "buildable")
-"""Without the tests that compare a chosen model with one that is not built here."""
-
 POST_KEY = ("platform", "short_code")
 
 
 @pytest.fixture(scope="module")
 def genre_world(small_world: Warehouse) -> Warehouse:
     """The small world with the genre chain built on it."""
-    small_world.dbt("build", "--select", "+tag:genre", "--exclude-resource-type", "unit_test", *COMPLETE)
+    small_world.dbt("build", "--select", "+tag:genre", "--exclude-resource-type", "unit_test")
     return small_world
 
 
