@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,19 @@ def test_deploys_are_started_by_hand_and_never_overlap() -> None:
         assert job["resource_group"] == job["environment"]["name"]
         rules = pipeline[job["extends"]]["rules"]
         assert all(rule["when"] == "manual" for rule in rules)
+
+
+def test_a_pipeline_schedule_checks_the_data_and_does_nothing_else() -> None:
+    pipeline = yaml.safe_load((REPOSITORY / ".gitlab-ci.yml").read_text())
+    pipeline = {name: job for name, job in pipeline.items() if isinstance(job, dict)}
+    jobs = {name: job for name, job in pipeline.items() if "stage" in job}
+    assert jobs.pop(".check")["rules"] == [{"if": '$CI_PIPELINE_SOURCE == "schedule"'}]
+    assert all('$CI_PIPELINE_SOURCE != "schedule"' in job["rules"][0]["if"] for job in jobs.values())
+    commands = [job["variables"]["COMMAND"].split() for job in pipeline.values() if job.get("extends") == ".check"]
+    assert [command[0] for command in commands] == ["source", "test"]
+    for command in commands:  # dbt refuses an option that it does not have before it shows its help
+        dbt = [Path(sys.executable).with_name("dbt"), *command, "--project-dir", "gcc_social", "--help"]
+        subprocess.run(dbt, cwd=REPOSITORY, check=True, capture_output=True)
 
 
 def test_configuration_page_lists_every_variable_and_connection(local_stack) -> None:
