@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,6 +139,8 @@ def command_logs(settings: StackSettings, arguments: argparse.Namespace) -> int:
 
 
 def command_clean(settings: StackSettings, arguments: argparse.Namespace) -> int:
+    for written in (REPOSITORY / "gcc_social" / "target", REPOSITORY / "gcc_social" / "logs"):
+        shutil.rmtree(written, ignore_errors=True)  # by dbt, when it is run by hand; both are made again
     if not settings.home.exists():
         console.print(f"There is nothing in {settings.home}.", highlight=False)
         return 0

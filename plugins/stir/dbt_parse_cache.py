@@ -29,8 +29,10 @@ def parse_cache() -> Path:
 
 def recall(project: Path) -> None:
     """Lay the last run's parse result into the copied project, where dbt looks for it. dbt checks versions, variables
-    and every file itself.
+    and every file itself. What dbt wrote beside the original when somebody ran it by hand is taken out of the copy.
     """
+    for written in ("target", "logs"):
+        shutil.rmtree(project / written, ignore_errors=True)
     for suffix in ("yml", "yaml"):
         for path in project.rglob(f"*.{suffix}"):
             _time_by_content(path)

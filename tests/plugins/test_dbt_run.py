@@ -157,6 +157,15 @@ def test_property_files_are_read_again_when_their_content_changes_and_only_then(
     assert project.execute(described) == [("LATER",)]
 
 
+def test_what_dbt_wrote_when_run_by_hand_is_in_nobodys_way(project: Any) -> None:
+    """`dbt build` names folders after property files: target/run/<project>/models/<model>.yml/unique_<model>.sql"""
+    of_a_test = Path(dbt_run("hourly").project_dir, "target", "run", "tiny", "models", "alpha.yml")
+    of_a_test.mkdir(parents=True)
+    (of_a_test / "unique_alpha_id.sql").write_text("select 1")
+    assert run("hourly")["counts"] == {"success": 2}
+    assert of_a_test.is_dir()
+
+
 def test_a_full_refresh_is_a_matter_of_the_trigger_form(project: Any) -> None:
     run("grown")
     run("grown", full_refresh=False)
