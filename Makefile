@@ -17,7 +17,7 @@ help: ## list the targets
 setup: ## install what is missing: the Python environment and Debian packages; nothing to do takes no time
 	@devstack/setup.sh --for test
 
-demo: ## set up, start the stack, run the whole platform on a synthetic world and show what it published
+demo: ## set up, start the stack, run the whole platform on a synthetic world, show the outcome (quicker: ARGS="--size small")
 	@devstack/setup.sh --for stack
 	@$(STACK) demo $(ARGS)
 
@@ -40,7 +40,7 @@ down: ## stop the local stack; its data stays
 
 status: ## what runs, where, how much memory, and the Airflow user and password
 	@devstack/setup.sh --for stack
-	@$(STACK) status $(ARGS)
+	@$(STACK) status $(ARGS) || true # its exit code says whether all is ready: python -m devstack status
 
 logs: ## follow the logs of all services
 	@devstack/setup.sh --for stack
@@ -65,7 +65,7 @@ format: ## format Python and SQL
 
 schedule: ## write docs/schedule.md from the DAGs' declarations
 	@devstack/setup.sh --for lint
-	@PYTHONPATH=plugins AIRFLOW_HOME=$$(mktemp -d) $(PYTHON) -m stir.schedule_page $(ARGS)
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && PYTHONPATH=plugins AIRFLOW_HOME=$$home $(PYTHON) -m stir.schedule_page $(ARGS)
 
 lock: ## turn requirements.in and requirements-dev.in into exact versions
 	$(LOCK) --upgrade requirements.in --output-file requirements.txt

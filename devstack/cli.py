@@ -97,7 +97,11 @@ def command_up(settings: StackSettings, arguments: argparse.Namespace) -> int:
         console.print("Everything runs already.")
     if not arguments.service:
         api = stack.services["airflow-api"].address
-        console.print(f"\nAirflow: {api}  user and password: make status", highlight=False)
+        console.print(
+            f"\nAirflow: {api}  user and password: make status\n"
+            'Variables for this shell: eval "$(.venv/bin/python -m devstack env)"',
+            highlight=False,
+        )
     return 0
 
 
@@ -113,6 +117,9 @@ def command_down(settings: StackSettings, arguments: argparse.Namespace) -> int:
 
 
 def command_status(settings: StackSettings, arguments: argparse.Namespace) -> int:
+    if not settings.home.exists() and not arguments.json:
+        console.print("Nothing runs: `make up` starts the stack, `make demo` fills it too.", highlight=False)
+        return EXIT_FAILED
     stack = Stack(settings, SilentProgress())
     if arguments.json:
         found = statuses(stack)
@@ -139,8 +146,6 @@ def command_logs(settings: StackSettings, arguments: argparse.Namespace) -> int:
 
 
 def command_clean(settings: StackSettings, arguments: argparse.Namespace) -> int:
-    for written in (REPOSITORY / "gcc_social" / "target", REPOSITORY / "gcc_social" / "logs"):
-        shutil.rmtree(written, ignore_errors=True)  # by dbt, when it is run by hand; both are made again
     if not settings.home.exists():
         console.print(f"There is nothing in {settings.home}.", highlight=False)
         return 0
@@ -153,6 +158,8 @@ def command_clean(settings: StackSettings, arguments: argparse.Namespace) -> int
             return EXIT_FAILED
     command_down(settings, argparse.Namespace(service=[]))
     remove_home(settings)
+    for written in (REPOSITORY / "gcc_social" / "target", REPOSITORY / "gcc_social" / "logs"):
+        shutil.rmtree(written, ignore_errors=True)  # by dbt, when it is run by hand; both are made again
     console.print(f"{settings.home} is deleted.", highlight=False)
     return 0
 

@@ -88,6 +88,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def what_it_does(tasks: Sequence[TaskState]) -> str:
+    """A run in a few words: the task at work, one that failed and waits for its next try, or that it waits."""
+    for task in reversed(tasks):
+        if task.state == "running":
+            return task.task_id + (f", try {task.tries}" if task.tries > 1 else "")
+    for task in tasks:
+        if task.state in ("up_for_retry", "failed"):
+            return f"{task.task_id} failed" + (" and is tried again soon" if task.state == "up_for_retry" else "")
+    return "between tasks" if any(task.state == "success" for task in tasks) else "queued"
+
+
 class Demonstration:
     """The steps between a running stack and the report."""
 
@@ -96,13 +107,14 @@ class Demonstration:
         self.console = console
         self.secrets = Secrets.load_or_create(settings)
         self.steps = Steps(console)
+        self.alerts = Stack(settings, SilentProgress()).services["slack"].address
         self.variables = base_environment(settings) | environment(settings, self.secrets)
 
     def events(self) -> None:
         """Load the world or publish a fresh wave, and wait until ClickHouse has every event."""
         self.console.print("\n[bold]2. Events[/]  synthetic world -> RabbitMQ -> sinker -> ClickHouse")
         flow = EventFlow(self.settings, self.secrets)
-        before = flow.stored()
+        before, dropped_before = flow.stored(), flow.dropped()
         world = ["--size", self.settings.world_size, "--seed", str(self.settings.world_seed)]
         with self.steps.step("synthetic world and its events") as step:
             loaded = self._program("devstack.world", "load", *world, watch=step)
@@ -112,8 +124,10 @@ class Demonstration:
                 step.outcome = self._program("devstack.world", "pulse", watch=step)[-1]
         with self.steps.step("the sinker empties the queues") as step:
             flow.wait_until_drained(DRAIN_WITHIN, lambda waiting: setattr(step, "doing", f"{waiting:,} messages wait"))
-            dead = flow.dead_letters()
-            step.outcome = f"{flow.stored():,} events in ClickHouse" + (f", {dead:,} dead letters" if dead else "")
+            stored, dropped = flow.stored() - before, flow.dropped() - dropped_before
+            step.outcome = (
+                f"{stored:,} events stored, {dropped:,} that came twice dropped, {flow.dead_letters():,} dead letters"
+            )
 
     def airflow(self) -> None:
         """Run every stage through Airflow's scheduler."""
@@ -126,17 +140,16 @@ class Demonstration:
             for group in STAGES:
                 self.steps.side_by_side({stage.dag_id: partial(self._stage, api, stage) for stage in group})
 
-    @staticmethod
-    def _stage(api: AirflowApi, stage: Stage, step: Step) -> None:
+    def _stage(self, api: AirflowApi, stage: Stage, step: Step) -> None:
         def show(tasks: list[TaskState]) -> None:
-            step.doing = next((t.task_id for t in reversed(tasks) if t.state == "running"), "queued")
+            step.doing = what_it_does(tasks)
 
         run_id, state = api.run(stage.dag_id, timeout=RUN_WITHIN, progress=show)
         if state != "success":
             failed = [task.task_id for task in api.tasks(stage.dag_id, run_id) if task.state == "failed"]
             raise StackError(
                 f"{stage.dag_id} failed in {', '.join(failed) or 'no task'}: its log is at "
-                f"{api.url}/dags/{stage.dag_id}/runs/{run_id}, the alert at the local webhook."
+                f"{api.url}/dags/{stage.dag_id}/runs/{run_id}, the alert with the reason at {self.alerts}"
             )
         page = api.xcom(stage.dag_id, run_id, stage.task_id)
         step.outcome = stage.say(page) if page is not None else ""

@@ -19,7 +19,7 @@ TOP = 5
 TOP_OF_LATEST_MONTH = """
 select l.platform, l.followers_rank as rank, (l.last_month_ranks ->> 'followers_rank')::bigint as rank_last_month,
        coalesce(ia.handle, ya.title, l.platform_id) as account, l.category, l.language, l.followers, l.followers_change,
-       l.views
+       case l.platform when 'INSTAGRAM' then l.plays else l.views end as views
 from leaderboard l
 left join instagram_account ia on l.profile_platform = 'IA' and ia.id = l.platform_profile_id
 left join youtube_account ya on l.profile_platform = 'YA' and ya.id = l.platform_profile_id
@@ -49,6 +49,11 @@ def print_report(settings: StackSettings, steps: Steps, console: Console) -> Non
         connection.close()
     console.print()
     console.print(_leaderboard(month, top))
+    console.print(
+        "[dim]ALL adds up the accounts of one creator: followers, plays of Instagram and views of YouTube. "
+        "- is not known.[/]",
+        highlight=False,
+    )
     console.print()
     console.print(steps.table())
     if generation:
@@ -67,7 +72,7 @@ def _leaderboard(month: str, rows: list[DictRow]) -> Table:
     )
     for name, justify in (
         ("platform", "left"), ("rank", "right"), ("was", "right"), ("account", "left"), ("category", "left"),
-        ("language", "left"), ("followers", "right"), ("change", "right"), ("views", "right"),
+        ("language", "left"), ("followers", "right"), ("change", "right"), ("plays, views", "right"),
     ):  # fmt: skip
         table.add_column(name, justify=justify, no_wrap=True)
     previous = None
@@ -115,9 +120,11 @@ def _print_addresses(settings: StackSettings, secrets: Secrets, console: Console
     for name, text in rows:
         console.print(f"[bold]{name:<13}[/] {text}", highlight=False, soft_wrap=True)
     console.print(
-        "\nEverything stays up. The DAGs are paused again, so that this machine stays quiet: unpause one in the UI to "
-        "let its schedule run.\n"
-        "`make status` shows the stack, `make demo` publishes a new generation, `make down` stops all.",
+        "\nEverything stays up. The DAGs are paused again, so that this machine stays quiet: unpause one in the UI, "
+        "sync_genre_overview_prod for example, to let its schedule run.\n"
+        "`make status` shows the stack, `make demo` publishes a new generation, `make down` stops all.\n"
+        'Next: eval "$(.venv/bin/python -m devstack env)", then .venv/bin/python -m stir status. Tables of DAGs that '
+        "the demonstration leaves out are `never published`. README, Daily use, has more.",
         highlight=False,
         soft_wrap=True,
     )

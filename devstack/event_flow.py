@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -75,6 +76,12 @@ class EventFlow:
         """Messages in the dead-letter queues."""
         with pika.BlockingConnection(self._broker) as connection:
             return sum(self._depth(connection, f"{event.queue}.dead") for event in EVENT_TYPES.values())
+
+    def dropped(self) -> int:
+        """Messages that the running sinker recognised as stored already and dropped, since it started."""
+        reply = httpx.get(f"http://{HOST}:{self._settings.port('sinker')}/metrics", timeout=10).raise_for_status()
+        counted = re.findall(r"^sinker_duplicates_dropped_total\{.*\} (\S+)$", reply.text, re.MULTILINE)
+        return int(sum(map(float, counted)))
 
     def wait_until_drained(self, seconds: float, progress: Callable[[int], None] = lambda waiting: None) -> None:
         """Return once no message waits and no row arrives any more; StackError if that takes longer than `seconds`."""

@@ -88,7 +88,7 @@ def _load(options: argparse.Namespace) -> int:
         say=_say,
     )
     if ledger is None:
-        _say(f"world {options.size}, seed {options.seed} is loaded already; --force loads it again")
+        _say(f"world {options.size}, seed {options.seed} is loaded already")
         return 0
     _report(ledger, options, time.monotonic() - begun)
     return 0

@@ -1,4 +1,4 @@
-"""The 76 DAGs of the platform with their schedules (UTC) and run limits, as agreed with the people who rely on them.
+"""The DAGs of the platform with their schedules (UTC) and run limits, as agreed with the people who rely on them.
 
 Written by hand and on purpose not derived from the declarations: a schedule changes only when this list is changed too.
 """

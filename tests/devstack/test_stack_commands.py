@@ -133,6 +133,8 @@ def test_ctrl_c_leaves_nothing_half_started(own_settings: StackSettings, stack_p
 
 
 def test_status_of_a_stopped_stack(devstack: Devstack) -> None:
+    devstack("up", "slack")
+    devstack("down")
     status = devstack("status")
     assert status.returncode == 1
     assert "postgres" in status.stdout
@@ -164,6 +166,14 @@ def test_clean_asks_and_then_deletes_everything(
     assert not own_settings.home.exists()
     assert stack_processes() == []
     assert devstack("clean", "--yes").returncode == 0
+
+
+def test_status_without_a_stack_shows_and_makes_nothing(devstack: Devstack, own_settings: StackSettings) -> None:
+    status = devstack("status")
+    assert status.returncode == 1
+    assert status.stdout.startswith("Nothing runs")
+    assert "password" not in status.stdout
+    assert not own_settings.home.exists()
 
 
 def test_logs_shows_the_named_service_only(devstack: Devstack) -> None:

@@ -28,9 +28,9 @@ def roll_back(
     """Make previous generation `generation` the live table in one transaction. The live one becomes generation 1, so
     a second rollback to generation 1 ends where the first began.
 
-    Raises PublishRefused when there is no such generation, its columns are not the live table's, its key is not unique
-    and not null, something on the live table would be left behind, or it has too few rows (`accept_fewer_rows` skips
-    the share guard only).
+    Raises PublishRefused when there is no such generation or it is empty, its columns are not the live table's, its key
+    is not unique and not null, something on the live table would be left behind, or it has too few rows
+    (`accept_fewer_rows` skips the share guard only).
     """
     target = names.target
     previous = target.previous_generation(generation)
@@ -43,6 +43,8 @@ def roll_back(
             differing = sorted(name for name in live.keys() | backup.keys() if live.get(name) != backup.get(name))
             raise PublishRefused(f"{previous} has other columns than {target.name}: {', '.join(differing)}")
         rows, live_rows = guards.count(cursor, previous), guards.count(cursor, target.name)
+        if not rows:  # what the first generation replaced
+            raise PublishRefused(f"{target.name} has no earlier published generation: {previous} is empty")
         problems = guards.size_problems(target, rows, 0 if accept_fewer_rows else live_rows)
         nulls = guards.key_nulls(cursor, target, previous)
         duplicates, example = guards.key_duplicates(cursor, target, previous)
