@@ -210,7 +210,7 @@ def accounts(client: Client) -> dict[Post, Row]:
     for channel, rows in grouped(source_rows(client, "beat_replica.youtube_account"), "channel_id").items():
         row = newest(rows)
         found["YOUTUBE", channel] = {
-            "handle": None, "name": row["username"] or row["title"] or None, "followers": row["subscribers"]
+            "handle": None, "name": row["custom_url"] or row["title"] or None, "followers": row["subscribers"]
         }  # fmt: skip
     return found
 
@@ -335,9 +335,9 @@ def bare(link: str) -> str:
 def latest(
     client: Client, members: list[Row], series: dict[tuple, Row], clicks: dict[int, Row], starts: dict[str, datetime]
 ) -> dict[tuple, Row]:
-    by_handle = {}
-    for handle, rows in grouped(source_rows(client, "beat_replica.instagram_account"), "handle").items():
-        by_handle[handle] = newest(rows)
+    account_rows = source_rows(client, "beat_replica.instagram_account")
+    by_handle = {handle: newest(rows) for handle, rows in grouped(account_rows, "handle").items()}
+    by_id = {profile: newest(rows) for profile, rows in grouped(account_rows, "profile_id").items()}
     last_day: dict[tuple, Row] = {}
     for (kind, collection, platform, code, _, day), row in series.items():
         key = (kind, platform, collection, code)
@@ -350,9 +350,15 @@ def latest(
         if member["collection_type"] == "PROFILE" and not day:
             continue
         instagram = member["platform"] == "INSTAGRAM"
-        said = by_handle.get((member["posted_by_handle"] or "").lower(), {}) if instagram else {}
+        account = {}
+        if instagram and member["profile_id"]:
+            account = by_id.get(member["profile_id"], {})
+        elif instagram:
+            account = by_handle.get((member["posted_by_handle"] or "").lower(), {})
+        typed = None if member["profile_id"] else member["posted_by_handle"]
+        known = account.get("handle") if member["profile_id"] else None
+        handle = day.get("profile_handle") or known or member["post_handle"] or typed
         followers = day.get("followers")
-        handle = day.get("profile_handle") or member["post_handle"] or member["posted_by_handle"]
         row = {name: day.get(name) for name in ("views", "likes", "comments", "plays", *CARRIED, "total_engagement")}
         row |= {name: member[name] for name in ("platform", "collection_type", "collection_id", "post_short_code",
                                                 "post_type", "post_title")}  # fmt: skip
@@ -361,7 +367,7 @@ def latest(
             reach, impressions = story(member, day, starts.get(member["collection_id"]))
         summary[key] = row | clicks.get(member["item"], no_clicks()) | {
             "post_collection_item_id": member["item"],
-            "profile_social_id": member["profile_id"] or said.get("profile_id") or None,
+            "profile_social_id": member["profile_id"] or account.get("profile_id") or None,
             "post_link": member["post_link"] or address(member["platform"], member["post_short_code"]),
             "post_thumbnail": member["thumbnail"] or member["post_thumbnail"],
             "hashtags": hashtags(member["described"]),
@@ -369,7 +375,7 @@ def latest(
             "published_at": member["published_at"] or member["added_at"],
             "profile_handle": handle,
             "profile_name": day.get("profile_name") or handle,
-            "followers": said.get("followers") if followers is None else followers,
+            "followers": account.get("followers") if followers is None else followers,
             "reach": reach,
             "impressions": impressions,
             "engagement_rate": rate(row["total_engagement"], reach),
@@ -411,7 +417,7 @@ def whole(value: Any) -> int | None:
             return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return round(value)
+    return math.trunc(value)
 
 
 def added(left: int | None, right: int | None) -> int | None:

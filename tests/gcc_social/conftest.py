@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,11 @@ from devstack.world.load import Targets, load
 from event_sinker import schema as event_schema
 from event_sinker.events import EVENT_TYPES
 from schema import clickhouse_sources
+
+if "AIRFLOW_HOME" not in os.environ:  # before anything imports Airflow
+    airflow_home = tempfile.TemporaryDirectory(prefix="stir-airflow-")  # deleted when the interpreter ends
+    os.environ["AIRFLOW_HOME"] = airflow_home.name
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROJECT = REPOSITORY / "gcc_social"

@@ -147,13 +147,46 @@ def test_no_model_needs_one_that_a_slower_tier_builds(manifest: dict, models: Mo
     assert not wrong
 
 
-def test_each_selector_is_a_tag_and_each_tag_a_selector() -> None:
+def test_each_selector_selects_what_the_dag_of_its_tag_builds(models: Models) -> None:
+    """Tags are read from the operator that the DAGs use: a run by hand builds no table that the schedule would not."""
+    from stir.dbt_run import dbt_run
+
     selectors = yaml.safe_load((PROJECT / "selectors.yml").read_text())["selectors"]
     assert {selector["name"] for selector in selectors} == set(PERIOD_MINUTES)
+
+    def chosen(tags: set[str], without: set[str]) -> set[str]:
+        return {model["name"] for model in models() if set(model["tags"]) & tags and not set(model["tags"]) & without}
+
     for selector in selectors:
         tag, without = selector["definition"]["union"]
-        assert tag == {"method": "tag", "value": selector["name"]}
-        assert without == {"exclude": [{"method": "tag", "value": UNSCHEDULED}]}
+        assert {rule["method"] for rule in (tag, *without["exclude"])} == {"tag"}
+        task = dbt_run(selector["name"])
+        of_dag = chosen({task.select[0].removeprefix("tag:")}, {tag.removeprefix("tag:") for tag in task.exclude})
+        assert chosen({tag["value"]}, {rule["value"] for rule in without["exclude"]}) == of_dag, selector["name"]
+        assert of_dag
+    assert "mart_time_series" in chosen({"daily"}, set())
+
+
+def test_each_dag_that_reads_models_is_an_exposure(manifest: dict) -> None:
+    """Whoever changes a model sees in the lineage which DAG reads it by a query of its own."""
+    from airflow.dag_processing.dagbag import DagBag
+    from stir.scrape_request import ScrapeSource
+
+    read: dict[str, set[str]] = {}
+    for dag_id, dag in DagBag(str(PROJECT.parent / "dags")).dags.items():
+        sources = [
+            task.op_kwargs["source"] for task in dag.tasks if "source" in (getattr(task, "op_kwargs", None) or {})
+        ]
+        for source in sources:
+            query = source.query(1) if isinstance(source, ScrapeSource) else source.candidates.read_text()
+            read.setdefault(dag_id, set()).update(re.findall(r"\bdbt\.(\w+)", query))
+    exposed = {
+        exposure["name"].removeprefix("dag_"): {node.split(".")[-1] for node in exposure["depends_on"]["nodes"]}
+        for exposure in manifest["exposures"].values()
+        if exposure["name"].startswith("dag_")
+    }
+    assert len(exposed) > 30
+    assert exposed == {dag_id: names for dag_id, names in read.items() if names}
 
 
 def test_each_source_table_says_what_it_holds(manifest: dict) -> None:
@@ -186,4 +219,26 @@ def test_merging_models_are_read_merged(models: Models) -> None:
             plain = re.sub(rf"merged\(\s*ref\(\s*[\"']{name}[\"']\s*\)\s*\)", "", code)
             if re.search(rf"ref\(\s*[\"']{name}[\"']\s*\)", plain):
                 wrong.append(f"{model['name']} reads {name}")
+    assert not wrong
+
+
+def test_each_model_has_a_key_without_null(manifest: dict, models: Models) -> None:
+    """A uniqueness test lets two rows with NULL pass for readers that join by the key: one key of each model has
+    not_null on every column."""
+    filled: dict[str, set[str]] = {}
+    keys: dict[str, list[list[str]]] = {}
+    for node in manifest["nodes"].values():
+        if node["resource_type"] != "test" or not node["test_metadata"]:
+            continue
+        model, test, arguments = node["attached_node"], node["test_metadata"]["name"], node["test_metadata"]["kwargs"]
+        if test == "not_null":
+            filled.setdefault(model, set()).add(arguments["column_name"])
+        elif test in {"unique", "unique_combination_of_columns"}:
+            key = arguments.get("combination_of_columns") or [arguments["column_name"]]
+            keys.setdefault(model, []).append(key)
+    wrong = {
+        model["name"]: keys[model["unique_id"]]
+        for model in models()
+        if not any(set(key) <= filled.get(model["unique_id"], set()) for key in keys[model["unique_id"]])
+    }
     assert not wrong

@@ -14,7 +14,9 @@
 
         {% if collections -%} collections as (select * from {{ collections }}), {%- endif %}
 
-        accounts as ({{ newest_account("handle") }}),
+        owners as ({{ newest_account("profile_id") }}),
+
+        named_accounts as ({{ newest_account("handle") }}),
 
         -- A post that was added twice counts once, as the newest item has it.
         collected_posts as (
@@ -58,13 +60,16 @@
                 collected_posts.keywords as keywords,
                 coalesce(collected_posts.published_at, collected_posts.added_at) as published_at,
 
-                -- -------- its owner, as scraped, else the account of the handle that the product has
-                coalesce(collected_posts.profile_id, nullIf(accounts.profile_id, '')) as profile_social_id,
+                -- -------- its owner, as scraped; only without one the account of the handle that the product has
+                coalesce(collected_posts.profile_id, nullIf(named_accounts.profile_id, '')) as profile_social_id,
                 coalesce(
-                    latest_days.profile_handle, collected_posts.post_handle, collected_posts.posted_by_handle
+                    latest_days.profile_handle,
+                    nullIf(owners.handle, ''),
+                    collected_posts.post_handle,
+                    if(collected_posts.profile_id is null, collected_posts.posted_by_handle, null)
                 ) as profile_handle,
                 coalesce(latest_days.profile_name, profile_handle) as profile_name,
-                coalesce(latest_days.followers, accounts.followers) as followers,
+                coalesce(latest_days.followers, owners.followers, named_accounts.followers) as followers,
 
                 -- -------- the latest day
                 latest_days.views as views,
@@ -112,9 +117,16 @@
                 and latest_days.collection_id = collected_posts.collection_id
                 and latest_days.post_short_code = collected_posts.post_short_code
             left join
-                accounts
-                on accounts.handle
-                = if(collected_posts.platform = 'INSTAGRAM', lower(ifNull(collected_posts.posted_by_handle, '')), '')
+                owners
+                on owners.profile_id
+                = if(collected_posts.platform = 'INSTAGRAM', ifNull(collected_posts.profile_id, ''), '')
+            left join
+                named_accounts
+                on named_accounts.handle = if(
+                    collected_posts.platform = 'INSTAGRAM' and collected_posts.profile_id is null,
+                    lower(ifNull(collected_posts.posted_by_handle, '')),
+                    ''
+                )
             left join collection_starts on collection_starts.collection_id = collected_posts.collection_id
             left join special_collections on special_collections.collection_id = collected_posts.collection_id
             -- Of a profile list only posts that were read are shown; a post collection shows what it was given.

@@ -10,7 +10,7 @@
         channels as (
             select
                 assumeNotNull(channel_rows.channel_id) as owner,
-                coalesce(nullIf(channel_rows.username, ''), nullIf(channel_rows.title, '')) as name,
+                coalesce(nullIf(channel_rows.custom_url, ''), nullIf(channel_rows.title, '')) as name,
                 channel_rows.subscribers as subscribers
             from channel_rows
             where channel_rows.channel_id != ''

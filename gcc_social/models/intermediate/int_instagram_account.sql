@@ -60,10 +60,17 @@ with
         group by profile_id
     ),
 
+    -- Dumps promise no key: of two labels of one id the last in the alphabet counts, and no account comes twice.
+    directory_labels as (
+        select toString(id) as category_id, max({{ filled("category") }}) as label
+        from directory_categories
+        group by category_id
+    ),
+
     directory_category_by_profile as (
-        select directory_by_profile.profile_id, {{ filled("directory_categories.category") }} as label
+        select directory_by_profile.profile_id, directory_labels.label as label
         from directory_by_profile
-        inner join directory_categories on toString(directory_categories.id) = directory_by_profile.category_id
+        inner join directory_labels on directory_labels.category_id = directory_by_profile.category_id
     ),
 
     vidooly_country_by_profile as (

@@ -93,15 +93,28 @@ with
         group by channel_id
     ),
 
+    -- Dumps promise no key: of two labels of one id the last in the alphabet counts, and no channel comes twice.
+    directory_labels as (
+        select toString(id) as category_id, max({{ filled("category") }}) as label
+        from directory_categories
+        group by category_id
+    ),
+
+    youtube_labels as (
+        select toString(id) as category_id, max({{ filled("category") }}) as label
+        from youtube_categories
+        group by category_id
+    ),
+
     categories_by_channel as (
         select
             directory_by_channel.channel_id as channel_id,
-            {{ filled("directory_categories.category") }} as directory_category,
+            directory_labels.label as directory_category,
             nullIf(category_names.category, '') as yt_category
         from directory_by_channel
-        left join directory_categories on toString(directory_categories.id) = directory_by_channel.category_id
-        left join youtube_categories on toString(youtube_categories.id) = directory_by_channel.youtube_category_id
-        left join category_names on category_names.youtube_category = youtube_categories.category
+        left join directory_labels on directory_labels.category_id = directory_by_channel.category_id
+        left join youtube_labels on youtube_labels.category_id = directory_by_channel.youtube_category_id
+        left join category_names on category_names.youtube_category = youtube_labels.label
     ),
 
     final as (
