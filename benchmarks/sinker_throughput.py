@@ -5,7 +5,7 @@ round, each in a process of its own, with broker, ClickHouse and consumer on the
 
 - `pika`: the same pika consume loop (same adapter, prefetch and multiple acknowledgement) that throws every message
   away: the limit of any Python consumer on this client library;
-- `sinker`: `python -m event_sinker run` with its default settings;
+- `sinker`: `python -m event_sinker run` with its default settings but for the time trigger, which is 2 seconds;
 - `replaced`: prefetch 1, every message acknowledged on its own before it is stored, fixed inserts of 1000 rows;
 - `postgres`: one INSERT and one commit per event into an indexed PostgreSQL table, what the log was before.
 

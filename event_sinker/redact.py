@@ -17,7 +17,9 @@ PARSED_BYTES = 1 << 20  # a larger body is taken as text
 KEPT_BYTES = 1 << 16  # of a body that does not parse
 
 # Part of a name is enough: x-rapidapi-key, ig_access_token, Proxy-Authorization, appsecret_proof.
-_PART = r"(?:authorization|cookie|passw|secret|token|signature|credential|session|proof|(?:api|access|[-_.])[-_]?key)"
+_PART = (
+    r"(?:authorization|cookie|passw|secret|token|signature|credential|session|proof|(?:api|app|access|[-_.])[-_]?key)"
+)
 _WHOLE = r"(?:key|auth|x-auth|jwt|sig|sid|pwd|code)"
 _NAME = rf"(?:[A-Za-z0-9_.\[\]-]{{0,60}}{_PART}[A-Za-z0-9_.\[\]-]{{0,60}}|{_WHOLE})"
 _SECRET = re.compile(rf".{{0,60}}{_PART}.{{0,60}}|{_WHOLE}", re.IGNORECASE | re.DOTALL)
@@ -30,6 +32,18 @@ _PARAMETER = re.compile(
 _LOGIN = re.compile(r"(://[^/\s:@\"]{1,200}:)[^/\s@\"]{1,400}(@)")
 # Credentials that name themselves, wherever they stand.
 _BEARER = re.compile(r"\b((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+# Name: value in a line of its own, as headers are written; in text that does not parse line ends may be escaped.
+_HEADER = re.compile(
+    rf"((?:^|\\[nr]|[\"'])[ \t]{{0,20}}(?:[A-Za-z0-9_.-]{{0,60}}{_PART}[A-Za-z0-9_.-]{{0,60}}|(?:x-)?auth|jwt|pwd)"
+    r"[ \t]{0,20}:[ \t]{0,20})[^\s][^\r\n]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+# A part of a multipart form: the value stands behind an empty line.
+_EOL = r"(?:\r?\n|(?:\\r)?\\n)"
+_PART_OF_FORM = re.compile(
+    rf'(\bname=\\{{0,8}}"{_NAME}\\{{0,8}}"(?:(?!{_EOL}{_EOL})[\s\S]){{0,500}}{_EOL}{_EOL})(?:(?!{_EOL}--)[\s\S])+',
+    re.IGNORECASE,
+)
 # The first "name": of a credential in text that does not parse; the quotes may be escaped.
 _FIELD = re.compile(rf'(?<!\\)\\{{0,8}}"{_NAME}\\{{0,8}}"\s{{0,20}}:', re.IGNORECASE)
 
@@ -60,21 +74,23 @@ def redact(body: bytes) -> bytes:
         except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
             pass
     text = body[:KEPT_BYTES].decode("utf-8", "surrogateescape")
-    if field := _FIELD.search(text):
-        text = f"{text[: field.end()]} {BLANK}"
-    return _patterns(text).encode("utf-8", "surrogateescape")
+    return _unparsed(text).encode("utf-8", "surrogateescape")
 
 
 def _text(text: str) -> str:
-    if text[:1] in ("{", "["):
+    if text.lstrip()[:1] in ("{", "["):
         try:
             return orjson.dumps(redact_value(orjson.loads(text))).decode()
         except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             pass
-    return _patterns(text)
+    return _unparsed(text)
 
 
-def _patterns(text: str) -> str:
+def _unparsed(text: str) -> str:
+    if field := _FIELD.search(text):
+        text = f"{text[: field.end()]} {BLANK}"
+    text = _PART_OF_FORM.sub(rf"\1{BLANK}", text)
+    text = _HEADER.sub(rf"\1{BLANK}", text)
     text = _PARAMETER.sub(rf"\1{BLANK}", text)
     text = _LOGIN.sub(rf"\1{BLANK}\2", text)
     return _BEARER.sub(rf"\1{BLANK}", text)

@@ -130,5 +130,8 @@ _MIGRATION = (
     "2. let its old consumer, or a shovel into the temporary queue, empty it; "
     "3. delete it and start the sinker, which declares it as a quorum queue; "
     "4. unbind the temporary queue, shovel it into the new one and delete it. "
+    "While both queues are bound each gets a copy: pause the publishers, or run one sinker with "
+    "SINKER_RECENT_IDS above the depth of the temporary queue until that is empty. "
+    "An exchange holds no message: delete it and restart the sinkers, which declare and bind it again. "
     "Until then, SINKER_EVENT_TYPES can name the event types that are ready"
 )

@@ -66,6 +66,41 @@ def test_a_trace_that_does_not_parse_keeps_no_credential(body: bytes) -> None:
     assert b"geheim" not in redact(body)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        ' {"access_token":"geheim"}',
+        '{"access_token":"geheim","exp',
+        'cb({"access_token":"geheim"})',
+        "Authorization: geheim12345",
+        "POST / HTTP/1.1\r\nAccept: */*\r\nX-Auth-Token: geheim\r\n\r\n",
+        '--b\r\nContent-Disposition: form-data; name="password"\r\n\r\ngeheim\r\n--b--',
+        "https://h/?appkey=geheim&a=1",
+    ],
+)
+def test_texts_inside_a_trace_keep_no_credential(text: str) -> None:
+    body = json.dumps({"id": "t", "requestBody": text}).encode()
+    for trace in (body, body[:-1]):
+        assert b"geheim" not in redact(trace)
+        assert redact(redact(trace)) == redact(trace)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://h/?page=2&monkey=1",
+        "status code: 200",
+        "code: 200",
+        "Accept: */*\r\nHost: h",
+        'cb({"id":"1"})',
+        '{"id":"1","exp',
+        '--b\r\nContent-Disposition: form-data; name="photo"\r\n\r\nbytes\r\n--b--',
+    ],
+)
+def test_texts_without_credentials_stay(text: str) -> None:
+    assert json.loads(redact(json.dumps({"requestBody": text}).encode()))["requestBody"] == text
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["Authorization", "x-api-key", "a", "uri", "sessionId"]), json_values, max_size=4)
