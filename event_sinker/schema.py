@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from clickhouse_connect.driver.client import Client
@@ -9,8 +10,8 @@ from clickhouse_connect.driver.client import Client
 from event_sinker.errors import SinkerError
 from event_sinker.events import EventType
 
-# An insert is told apart from its own retry by its token; this many tokens are remembered per table.
-DEDUPLICATION_WINDOW = 1000
+# An insert is told apart from its own retry by its token; at least this many tokens are remembered per table.
+DEDUPLICATION_WINDOW = 10_000
 
 _TABLE_SETTINGS = {
     "index_granularity": 8192,
@@ -129,7 +130,9 @@ def _upgrade(client: Client, event: EventType, database: str, cluster: str, foun
                 f"ALTER TABLE {table} MATERIALIZE INDEX {name}"
             )
     for name, value in _settings(cluster).items():
-        if name != "index_granularity" and f"{name} = {value}" not in ddl:
+        has = int(match[1]) if (match := re.search(rf"\b{name} = (\d+)", ddl)) else None
+        enough = has is not None and has >= value if name.endswith("deduplication_window") else has == value
+        if name != "index_granularity" and not enough:
             client.command(f"ALTER TABLE `{database}`.`{event.table}`{_on(cluster)} MODIFY SETTING {name} = {value}")
             changes.append(f"set {table} {name} = {value}")
     return changes

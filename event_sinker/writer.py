@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 _UNKNOWN_ATTEMPTS = 8  # an error that no list knows is repeated this often before rows are suspected
 _HOPELESS_ROWS = 10  # when every row of a block this large is refused, the fault is not in the rows
+_TELLING_ROWS = 100  # so many rows refused and none accepted: the rest of the block would fare no better
+_RELOOK_SECONDS = 60  # a block older than this may have outlived its token, so its ids are looked up first
 _LOOKUP_ROWS = 1000
 _LOOKUP_BYTES = 4 << 20  # of ids and keys in one look-up
 _PING_SECONDS = 3  # a health check that waits longer is a bad answer itself
@@ -131,7 +133,8 @@ class Writer:
         """Store the rows; return (index, reason) of each row that ClickHouse refuses, all others are stored.
 
         The same block keeps the same token over all attempts, so that an attempt whose reply was lost has no second
-        effect.
+        effect. ClickHouse forgets tokens after many inserts of others: rows of a block that is repeated for long are
+        looked up as well.
 
         Raises:
             Abandoned: the messages went back to RabbitMQ meanwhile; what was stored will be found by id.
@@ -140,22 +143,45 @@ class Writer:
         if self._dry_run:
             return []
         refused: list[tuple[int, Exception]] = []
+        accepted = False
         blocks = [range(len(rows))]
         while blocks:
             block = blocks.pop()
             error = self._store(batch_id, rows, block, claim)
             if error is None:
+                accepted = True
                 continue
             # A part has a token of its own, so what the failed insert may have left must be known first.
             rest = self._without_stored(rows, block, claim)
+            accepted = accepted or len(rest) < len(block)
+            self.trouble = explain(error)
             if len(block) == len(rest) == 1:
                 refused.append((rest[0], error))
+                if len(refused) >= _TELLING_ROWS and not accepted:
+                    self._require_plausible(refused)
             elif rest:
                 metrics.BISECTIONS.labels(self.event.queue).inc()
                 middle = (len(rest) + 1) // 2
                 blocks += [part for part in (rest[middle:], rest[:middle]) if part]
-        self._require_plausible(rows, refused)
+        if accepted:
+            refused = self._once_more(batch_id, rows, refused, claim)
+        else:
+            self._require_plausible(refused)
+        self.trouble = ""
         return [(index, explain(error)) for index, error in refused]
+
+    def _once_more(
+        self, batch_id: str, rows: Sequence[Row], refused: Sequence[tuple[int, Exception]], claim: Claim
+    ) -> list[tuple[int, Exception]]:
+        """Those that are still refused now that another row went in: an error that no list knows may have ended."""
+        still = []
+        for at, first in refused:
+            error = first
+            if classify(first) is ErrorClass.UNKNOWN:
+                error = self._store(batch_id, rows, [at], claim)
+            if error is not None and (error is first or self._without_stored(rows, [at], claim)):
+                still.append((at, error))
+        return still
 
     def _store(self, batch_id: str, rows: Sequence[Row], block: Sequence[int], claim: Claim) -> Exception | None:
         """Insert the rows with these indexes; returns the error for which one of them may be to blame, if any."""
@@ -163,27 +189,36 @@ class Writer:
         token = f"{self.event.table}:{batch_id}:{block[0]}-{block[-1] + 1}"
         # A part of a batch has been tried before: an error that no list knows is not waited out again.
         repeat = _repeat if len(block) == len(rows) else _repeat_known
+        looked = float("inf")
+
+        def insert() -> None:
+            nonlocal block, looked
+            if time.monotonic() - looked > _RELOOK_SECONDS:
+                block = self._without_stored(rows, block, claim)
+                looked = time.monotonic()
+            looked = min(looked, time.monotonic())
+            if block:
+                self._insert([rows[at] for at in block], token, claim)
+
         try:
-            self._persist("insert", lambda: self._insert([rows[at] for at in block], token, claim), claim, repeat)
+            self._persist("insert", insert, claim, repeat)
         except (Abandoned, SinkerError):
             raise
         except Exception as error:
             return error
         return None
 
-    def _require_plausible(self, rows: Sequence[Row], refused: Sequence[tuple[int, Exception]]) -> None:
-        """Whether rows can be to blame at all, when no row of a batch went in."""
-        if not refused or len(refused) < len(rows):
-            return
+    def _require_plausible(self, refused: Sequence[tuple[int, Exception]]) -> None:
+        """Whether rows can be to blame at all, when these were refused and none went in."""
         unknown = next((error for _, error in refused if classify(error) is ErrorClass.UNKNOWN), None)
         if unknown:
             raise SinkerError(
                 f"{self._table}: ClickHouse fails in a way that the sinker does not know, and accepts no row: "
                 f"{explain(unknown)}. If rows are to blame for it, add the code to event_sinker/errors.py"
             )
-        if self._alarm and len(rows) >= _HOPELESS_ROWS:
+        if self._alarm and len(refused) >= _HOPELESS_ROWS:
             _, first = refused[0]
-            raise SinkerError(f"{self._table}: ClickHouse refuses every one of {len(rows)} rows: {explain(first)}")
+            raise SinkerError(f"{self._table}: ClickHouse refuses every one of {len(refused)} rows: {explain(first)}")
 
     def _insert(self, rows: Sequence[Row], token: str, claim: Claim) -> None:
         client = self._connected()

@@ -43,7 +43,7 @@ def test_scrape_requests_are_partitioned_by_month_and_sorted_by_flow() -> None:
 @pytest.mark.parametrize("event", EVENT_TYPES.values(), ids=str)
 def test_every_table_is_idempotent_and_survives_a_power_cut(event) -> None:
     ddl = schema.create_table(event, "_e")
-    assert "non_replicated_deduplication_window = 1000" in ddl
+    assert "non_replicated_deduplication_window = 10000" in ddl
     assert "fsync_after_insert = 1" in ddl
     assert set(event.order_by) | {event.id_column, event.time_column} <= set(event.column_names)
     assert not any(column.type.startswith("Nullable") for column in event.columns if column.name in event.order_by)
@@ -53,7 +53,7 @@ def test_cluster_ddl_is_replicated() -> None:
     ddl = schema.create_table(EVENT_TYPES["post_log"], "_e", cluster="main")
     assert "ON CLUSTER `main`" in ddl
     assert "ENGINE = ReplicatedMergeTree" in ddl
-    assert "replicated_deduplication_window = 1000" in ddl.replace("non_replicated", "")
+    assert "replicated_deduplication_window = 10000" in ddl.replace("non_replicated", "")
 
 
 def test_queue_arguments() -> None:

@@ -46,9 +46,19 @@ def test_init_schema_brings_an_older_table_up_to_date(world: SinkerWorld) -> Non
         client.command(f"INSERT INTO {database}.{event.table} (event_id, event_timestamp) VALUES ('old', now())")
         changes = schema.apply(client, [event], database)
         assert any("retry_count" in change for change in changes)
-        assert any("non_replicated_deduplication_window = 1000" in change for change in changes)
+        assert any("non_replicated_deduplication_window = 10000" in change for change in changes)
         assert any("MATERIALIZE INDEX ids" in change for change in changes)
         assert schema.apply(client, [event], database) == []
         assert client.query(f"SELECT event_id, retry_count FROM {database}.{event.table}").result_rows == [
             ("old", None)
         ]
+
+
+def test_a_larger_deduplication_window_stays(world: SinkerWorld) -> None:
+    database = world.settings.clickhouse_database
+    event = EVENT_TYPES["profile_log"]
+    with connect(world.settings) as client:
+        client.command(
+            f"ALTER TABLE {database}.{event.table} MODIFY SETTING non_replicated_deduplication_window = 20000"
+        )
+        assert schema.apply(client, [event], database) == []

@@ -7,12 +7,14 @@ import time
 import orjson
 import pytest
 
+from event_sinker import writer as writing
 from event_sinker.claim import Claim
 from event_sinker.errors import Abandoned, SinkerError
 from event_sinker.events import EVENT_TYPES
 from event_sinker.parse import Parser
-from event_sinker.writer import Writer
+from event_sinker.writer import _UNKNOWN_ATTEMPTS, Writer
 from tests.event_sinker.sample_events import sample_event
+from tests.fault.clickhouse_faults import ClickHouseFaults
 from tests.fault.sinker_process import SinkerWorld, profile_event
 
 pytestmark = pytest.mark.integration
@@ -128,3 +130,61 @@ def test_late_events_of_many_months_fit_into_one_insert(world: SinkerWorld) -> N
         profile_event(event_timestamp=f"{2012 + month // 12}-{1 + month % 12:02}-15 00:00:00") for month in range(150)
     )
     world.assert_each_stored_once()
+
+
+class BusyOthers(Claim):
+    """While this holder waits to repeat its block, another sinker writes."""
+
+    def __init__(self, write) -> None:
+        super().__init__()
+        self._write = write
+
+    def wait(self, timeout: float) -> bool:
+        self._write()
+        return super().wait(timeout)
+
+
+def test_a_block_that_outlives_its_token_is_looked_up(world: SinkerWorld, monkeypatch) -> None:
+    """Its reply is lost, and so many blocks of others follow that ClickHouse does not know the token any more."""
+    monkeypatch.setattr(writing, "_RELOOK_SECONDS", 0)
+    event = EVENT_TYPES["profile_log"]
+    world.query(f"ALTER TABLE DB.{event.table} MODIFY SETTING non_replicated_deduplication_window = 2")
+    other = Writer(event, world.settings)
+    parse = Parser(event).row
+    rows = [parse(orjson.dumps(profile_event()), NOW, "b") for _ in range(5)]
+    others = []
+
+    def write() -> None:
+        for _ in range(5):
+            others.append(parse(orjson.dumps(profile_event()), NOW, "b"))
+            other.write(f"o-{len(others)}", others[-1:], Claim())
+
+    with ClickHouseFaults(world.settings.clickhouse_http_port) as faults:
+        writer = Writer(event, world.settings.model_copy(update={"clickhouse_http_port": faults.port}))
+        faults.answer(241, times=1, stored=True)
+        assert writer.write("b", rows, BusyOthers(write)) == []
+    assert len(others) >= 5
+    assert world.stored() == {row[0]: 1 for row in rows + others}
+
+
+def test_an_unknown_code_that_ends_during_the_halving_blames_no_row(world: SinkerWorld) -> None:
+    event = EVENT_TYPES["profile_log"]
+    rows = [Parser(event).row(orjson.dumps(profile_event()), NOW, "b") for _ in range(8)]
+    with ClickHouseFaults(world.settings.clickhouse_http_port) as faults:
+        writer = Writer(event, world.settings.model_copy(update={"clickhouse_http_port": faults.port}))
+        faults.answer(9999, times=_UNKNOWN_ATTEMPTS + 4)  # the block, 4 rows, 2 rows, and two single rows
+        assert writer.write("b", rows, Claim()) == []
+    assert world.stored() == {row[0]: 1 for row in rows}
+
+
+def test_a_fault_of_the_table_is_noticed_before_every_row_was_tried(world: SinkerWorld) -> None:
+    event = EVENT_TYPES["profile_log"]
+    rows = [Parser(event).row(orjson.dumps(profile_event()), NOW, "b") for _ in range(1000)]
+    with ClickHouseFaults(world.settings.clickhouse_http_port) as faults:
+        writer = Writer(event, world.settings.model_copy(update={"clickhouse_http_port": faults.port}))
+        faults.answer(53, times=3000)
+        with pytest.raises(SinkerError, match="refuses every one of 100 rows"):
+            writer.write("b", rows, Claim())
+        assert len(faults.tokens) < 300
+    assert writer.trouble
+    assert world.rows() == 0
