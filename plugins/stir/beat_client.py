@@ -195,9 +195,16 @@ class BeatClient:
         if reply.content.strip() != b"null":
             envelope(reply)
 
-    def create_all(self, requests: Iterable[ScrapeRequest], *, may_stop: Callable[[Outcome], bool]) -> Outcome:
+    def create_all(
+        self,
+        requests: Iterable[ScrapeRequest],
+        *,
+        may_stop: Callable[[Outcome], bool],
+        accepted: Callable[[ScrapeRequest, int | None], None] = lambda request, scrape_id: None,
+    ) -> Outcome:
         """Create many requests, `parallel` at a time, in order of arrival.
 
+        `accepted` is told of each request that Beat has taken, with its scrape id, in the caller's thread.
         After each answer `may_stop` is asked; once it says so no new request starts and the rest counts as not tried.
         One request's failure never hides another's success: everything is counted in the Outcome.
         """
@@ -216,13 +223,16 @@ class BeatClient:
                     break
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    self._count(outcome, running.pop(future), future)
+                    request = running.pop(future)
+                    if self._count(outcome, request, future):
+                        accepted(request, future.result())
                 stopped = stopped or may_stop(outcome)
         outcome.not_tried = sum(1 for _ in queue)
         outcome.seconds = time.monotonic() - began
         return outcome
 
-    def _count(self, outcome: Outcome, request: ScrapeRequest, future: Future[int | None]) -> None:
+    def _count(self, outcome: Outcome, request: ScrapeRequest, future: Future[int | None]) -> bool:
+        """Count one answer; whether Beat has taken the request."""
         try:
             scrape_id = future.result()
         except RefusedError as error:
@@ -236,6 +246,8 @@ class BeatClient:
         else:
             outcome.sent += 1
             log.debug("sent: %s as scrape request %s", request.entity, scrape_id)
+            return True
+        return False
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -265,7 +277,7 @@ class BeatClient:
         self._rate.wait()
         try:
             reply = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise RetryableReplyError(f"no reply from Beat: {type(error).__name__}: {error}") from error
         if reply.status_code == 429 or reply.status_code >= 500:
             raise RetryableReplyError(f"HTTP {reply.status_code}: {_excerpt(reply)}", retry_after(reply))

@@ -19,11 +19,11 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
+from stir import accepted_requests
 from stir.warehouse import literal
 
 REQUEST_EVENTS = "_e.scrape_request_log_events"
 REQUEST_LOG = "dbt.stg_beat_scrape_request_log"
-RECENT_REQUEST_LOG = "dbt.stg_beat_recent_scrape_request_log"
 IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
 TABLE = re.compile(r"^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$")
 ALONE = "asked_alone"
@@ -197,15 +197,11 @@ class ScrapeSource:
         return self.candidates.read_text(encoding="utf-8").strip().rstrip(";")
 
     def recent_sql(self) -> str:
-        """Entities requested within the cool-down, from the request events (seconds old)."""
+        """Entities requested within the cool-down: by the request events, which are seconds old, and by what Beat has
+        accepted, should events not arrive."""
         entity, attempts = self._entity_in("params"), self.attempts_in_cool_down
         flows = ", ".join(literal(flow) for flow in (self.flow, *self.counted_flows))
-        # The platform is the first column that the events are sorted by.
-        events = (
-            f"from {REQUEST_EVENTS}\n"
-            f"where platform = {literal(self.platform)} and flow in ({flows})\n"
-            f"    and event_timestamp >= {ago(self.cool_down)}"
-        )
+        events = f"from (\n{indent(self._states_sql(flows, ago(self.cool_down)))}\n)"
         if self.retry_failed_after is None:
             return f"select {entity} as entity\n{events}\ngroup by entity\nhaving uniqExact(scl_id) >= {attempts}"
         requests = (
@@ -242,12 +238,24 @@ class ScrapeSource:
 
     def backlog_sql(self) -> str:
         """One row, one column `waiting`: requests of this flow of the last hour that Beat has not finished."""
+        states = self._states_sql(literal(self.flow), ago(timedelta(hours=1)))
         return (
-            "select count() as waiting from (\n"
-            f"    select scl_id from {REQUEST_EVENTS}\n"
-            f"    where platform = {literal(self.platform)} and flow = {literal(self.flow)} "
-            "and event_timestamp >= now('UTC') - interval 1 hour\n"
+            f"select count() as waiting from (\n    select scl_id from (\n{indent(indent(states))}\n    )\n"
             "    group by scl_id having countIf(status in ('COMPLETE', 'FAILED')) = 0\n)"
+        )
+
+    def _states_sql(self, flows: str, since: str) -> str:
+        """States of requests of these flows since then: their events, and the first state of what Beat has accepted.
+        A request may stand in both, under one id.
+        """
+        # The platform is the first column that both are sorted by.
+        which = f"where platform = {literal(self.platform)} and flow in ({flows})"
+        return (
+            f"select scl_id, params, status, event_timestamp\nfrom {REQUEST_EVENTS}\n"
+            f"{which} and event_timestamp >= {since}\n"
+            "union all\n"
+            f"select scl_id, params, 'PENDING', accepted_at\nfrom {accepted_requests.TABLE}\n"
+            f"{which} and accepted_at >= {since}"
         )
 
     def payloads(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,13 @@ CONNECTION = "beat"
 POOL = "beat"
 BULK_POOL = "beat_bulk"
 SHOWN_IN_DRY_RUN = 20
+SHARE_OF_LIMIT = 0.85
 JUDGED_AFTER = 20
 """So many answers are needed before a run is stopped for its share of errors."""
 
 ON_FAILURE = """
 The error says how many requests were sent, refused and failed, with the first few reasons. Beat away or throttling:
-nothing to do, the retries and the next run ask again, leaving out what is visible as an event by then. ClickHouse away
+nothing to do, the retries and the next run ask again, leaving out what Beat has accepted. ClickHouse away
 or a table missing: run the tier that builds it. Many refusals: the payload no longer fits the flow;
 compare one with a manual run whose `dry_run` is set.
 """
@@ -56,17 +58,19 @@ def send_scrape_requests(source: ScrapeSource, task_id: str = "send_requests", p
     )
 
 
-def run(source: ScrapeSource, params: Mapping[str, Any], **_: Any) -> dict[str, Any]:
+def run(source: ScrapeSource, params: Mapping[str, Any], **context: Any) -> dict[str, Any]:
     """Pick, send, count. Returns `{candidates, requests, sent, refused, failed, not_tried, seconds, errors, dry_run,
     note}`.
 
-    Nothing to do is a success that says so; a full backlog at Beat too. Raises AirflowException when the share of
-    refused and failed requests is above Variable `beat_error_share`; what was sent stays sent. A retry
-    leaves out what the sinker has stored as an event by then; the same idempotency key covers the rest.
+    Nothing to do is a success that says so; a full backlog at Beat and the end of the task's time too. Raises
+    AirflowException when the share of refused and failed requests is above Variable `beat_error_share`; what was sent
+    stays sent, and is recorded: a retry leaves it out where the source has a cool-down. WarehouseError when ClickHouse
+    is away.
     """
-    from stir import warehouse
+    from stir import accepted_requests, warehouse
     from stir.beat_client import Outcome, ScrapeRequest
 
+    accepted_requests.create_table()
     limit, dry_run = int(params.get("limit") or source.limit), bool(params.get("dry_run"))
     name = source.candidates.name
     if source.backlog_limit is not None:
@@ -91,9 +95,14 @@ def run(source: ScrapeSource, params: Mapping[str, Any], **_: Any) -> dict[str, 
         )
         return {**result, "examples": [dict(request.params) for request in requests[:SHOWN_IN_DRY_RUN]]}
 
-    outcome, allowed = send(requests)
-    result = report(source, len(rows), len(requests), outcome, False, "")
+    seconds = seconds_to_send(context.get("task"))
+    outcome, allowed = send(requests, seconds)
+    late = outcome.not_tried and outcome.error_share <= allowed
+    note = f"time was up after {seconds:.0f} s, the next run asks for the rest" if late else ""
+    result = report(source, len(rows), len(requests), outcome, False, note)
     if outcome.error_share > allowed:
+        if "ti" in context:  # a failed task returns nothing, and its page is where people look first
+            context["ti"].xcom_push(key="return_value", value=result)
         raise AirflowException(
             f"{outcome.refused} of {outcome.tried} requests of {source.flow} were refused and {outcome.failed} failed "
             f"(share {outcome.error_share:.0%}, allowed {allowed:.0%}), {outcome.sent} were sent, {outcome.not_tried} "
@@ -113,27 +122,42 @@ def nothing_to_do(source: ScrapeSource) -> str:
     return "nothing to do: no candidate is due"
 
 
-def send(requests: list[ScrapeRequest]) -> tuple[Outcome, float]:
-    """Send requests through connection `beat`, within the platform's limits; returns the outcome and the error share
-    allowed.
+def seconds_to_send(task: Any) -> float:
+    """How long new requests may be started: most of the task's time limit, so that a slow Beat ends in counts and not
+    in a killed task.
+    """
+    limit = getattr(task, "execution_timeout", None)
+    return SHARE_OF_LIMIT * limit.total_seconds() if limit else float("inf")
+
+
+def send(requests: list[ScrapeRequest], seconds: float = float("inf")) -> tuple[Outcome, float]:
+    """Send requests through connection `beat`, within the platform's limits and for so many seconds; returns the
+    outcome and the error share allowed.
     """
     from airflow.sdk import Connection
 
+    from stir.accepted_requests import AcceptedRequests
     from stir.beat_client import BeatClient
     from stir.platform_variables import BEAT_ERROR_SHARE, BEAT_PARALLEL, BEAT_RATE, BEAT_TIMEOUT
 
     allowed = BEAT_ERROR_SHARE.number()
 
-    def hopeless(so_far: Outcome) -> bool:
-        return so_far.tried >= JUDGED_AFTER and so_far.error_share > max(allowed, 0.5)
+    end = time.monotonic() + seconds
 
-    with BeatClient(
-        Connection.get(CONNECTION).host or "",
-        timeout=BEAT_TIMEOUT.number(),
-        parallel=int(BEAT_PARALLEL.number()),
-        per_second=BEAT_RATE.number(),
-    ) as beat:
-        return beat.create_all(requests, may_stop=hopeless), allowed
+    def no_more(so_far: Outcome) -> bool:
+        hopeless = so_far.tried >= JUDGED_AFTER and so_far.error_share > max(allowed, 0.5)
+        return hopeless or time.monotonic() > end
+
+    with (
+        AcceptedRequests() as accepted,
+        BeatClient(
+            Connection.get(CONNECTION).host or "",
+            timeout=BEAT_TIMEOUT.number(),
+            parallel=int(BEAT_PARALLEL.number()),
+            per_second=BEAT_RATE.number(),
+        ) as beat,
+    ):
+        return beat.create_all(requests, may_stop=no_more, accepted=accepted.add), allowed
 
 
 def report(

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from clickhouse_driver import Client
+from stir import accepted_requests
 
 from event_sinker import schema as event_schema
 from event_sinker.events import EVENT_TYPES
@@ -58,6 +59,8 @@ class CandidateTables:
             for statement in statements:
                 self.client.execute(statement.text)
         self.client.execute("use default")
+        for statement in accepted_requests.DDL:
+            self.client.execute(statement)
         for name in sorted(self.names):
             if name.startswith("dbt."):
                 self.client.execute(self.ddl(name.removeprefix("dbt.")))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stir import warehouse
+from stir import accepted_requests, warehouse
 from stir.scrape_request import Batching, FailureRule, ScrapeSource
 
 CANDIDATES = Path(__file__).parents[2] / "dags" / "candidates" / "sync_insta_collection_posts.sql"
@@ -73,6 +73,11 @@ class World:
         row = ("e", scl or self.number(), "INSTAGRAM", flow, json.dumps(params), status, NOW - timedelta(hours=hours))
         self.client.execute("insert into _e.scrape_request_log_events values", [row])
 
+    def accepted(self, code: str, *, hours: float, scl: int) -> None:
+        """Beat has taken a request; its events may follow."""
+        row = (scl, "INSTAGRAM", FLOW, json.dumps({"shortcode": code}), NOW - timedelta(hours=hours))
+        self.client.execute(f"insert into {accepted_requests.TABLE} values", [row])
+
     def outcome(
         self, code: str, status: str, data: str | None, *, days: float = 2, flow: str = FLOW, request: int | None = None
     ) -> None:
@@ -92,6 +97,9 @@ def world(clickhouse: Any) -> Iterator[World]:
     for name, ddl in zip(names, TABLES, strict=True):
         clickhouse.execute(f"drop table if exists {name}")
         clickhouse.execute(ddl)
+    for statement in accepted_requests.DDL:
+        clickhouse.execute(statement)
+    clickhouse.execute(f"truncate table {accepted_requests.TABLE}")
     yield World(clickhouse)
     for name in names:
         clickhouse.execute(f"drop table {name}")
@@ -198,6 +206,37 @@ def test_a_missing_table_says_what_to_run(world: World, clickhouse: Any) -> None
             world.chosen()
     finally:
         clickhouse.execute("rename table dbt.moved_away to dbt.stg_beat_instagram_post")
+
+
+def test_what_beat_has_accepted_counts_before_its_events_arrive(world: World) -> None:
+    for code in ("a", "b", "c"):
+        world.item(code)
+    world.accepted("a", hours=11, scl=900)
+    world.accepted("b", hours=13, scl=901)
+    assert world.chosen() == ["b", "c"]
+
+
+def test_an_accepted_request_and_its_events_are_one(world: World) -> None:
+    twice = ScrapeSource(**{**SOURCE.__dict__, "attempts_in_cool_down": 2})
+    again = ScrapeSource(**{**SOURCE.__dict__, "retry_failed_after": timedelta(hours=2)})
+    for code in ("once", "failed"):
+        world.item(code)
+    world.accepted("once", hours=3, scl=900)
+    world.asked("once", hours=3, scl=900, status="COMPLETE")
+    world.accepted("failed", hours=3, scl=901)
+    world.asked("failed", hours=2.5, scl=901, status="FAILED")
+    assert world.chosen(twice) == ["failed", "once"]
+    assert world.chosen(again) == ["failed"]
+
+
+def test_the_backlog_counts_what_beat_has_accepted(world: World) -> None:
+    world.accepted("a", hours=0.5, scl=900)
+    world.asked("a", hours=0.5, scl=900)
+    world.accepted("b", hours=0.5, scl=901)
+    world.asked("b", hours=0.4, scl=901, status="FAILED")
+    world.accepted("c", hours=0.3, scl=902)
+    world.accepted("d", hours=1.5, scl=903)
+    assert warehouse.rows(SOURCE.backlog_sql(), what="backlog") == [{"waiting": 2}]
 
 
 def test_the_backlog_counts_requests_that_beat_has_not_finished(world: World) -> None:

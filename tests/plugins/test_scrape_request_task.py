@@ -13,6 +13,9 @@ from misbehaving_beat import Answer, MisbehavingBeat
 from stir.scrape_request import ScrapeSource
 from stir.scrape_request_task import run
 
+from event_sinker.events import EVENT_TYPES
+from event_sinker.schema import create_table
+
 pytestmark = pytest.mark.integration
 REFUSED = {"status": {"type": "ERROR", "message": "Something went wrong - queue", "code": 400}}
 
@@ -83,6 +86,60 @@ def test_a_few_refusals_are_counted_but_do_not_fail_the_task(source: ScrapeSourc
     page = run(source, params={})
     assert (page["sent"], page["refused"]) == (11, 1)
     assert page["errors"] == ["c05: ERROR 400: Something went wrong - queue"]
+
+
+@pytest.fixture
+def resting(source: ScrapeSource, clickhouse: Any) -> ScrapeSource:
+    """The same with a cool-down, and no event of any request ever arrives."""
+    clickhouse.execute("create database if not exists _e")
+    clickhouse.execute("drop table if exists _e.scrape_request_log_events")
+    clickhouse.execute(create_table(EVENT_TYPES["scrape_request_log"], "_e"))
+    clickhouse.execute("drop table if exists stir.accepted_requests")
+    return ScrapeSource(**{**source.__dict__, "cool_down": timedelta(hours=12)})
+
+
+def test_nobody_is_asked_twice_while_events_do_not_arrive(resting: ScrapeSource, beat: MisbehavingBeat) -> None:
+    assert run(resting, params={})["sent"] == 12
+    assert run(resting, params={})["sent"] == 12, "the next twelve"
+    codes = [body["params"]["shortcode"] for body in beat.bodies]
+    assert codes == [f"c{n:02}" for n in range(24)]
+
+
+def test_what_a_failing_run_has_sent_is_not_asked_again(resting: ScrapeSource, beat: MisbehavingBeat) -> None:
+    beat.script = lambda r: Answer(body=REFUSED if r.body["params"]["shortcode"] < "c06" else None)
+    pushed = Pushed()
+    with pytest.raises(AirflowException, match=r"6 of 12"):
+        run(resting, params={}, ti=pushed)
+    assert (pushed.page["sent"], pushed.page["refused"]) == (6, 6)
+    beat.script = []
+    assert run(resting, params={"limit": 6})["sent"] == 6
+    assert [body["params"]["shortcode"] for body in beat.bodies[12:]] == [f"c{n:02}" for n in range(6)]
+
+
+def test_a_dry_run_records_nothing(resting: ScrapeSource, beat: MisbehavingBeat) -> None:
+    run(resting, params={"dry_run": True})
+    assert run(resting, params={})["sent"] == 12
+
+
+def test_a_slow_beat_gets_as_many_as_the_time_allows(resting: ScrapeSource, beat: MisbehavingBeat) -> None:
+    class Limited:
+        execution_timeout = timedelta(seconds=2)
+
+    beat.script = lambda _: Answer(delay=0.3)
+    page = run(resting, params={}, task=Limited())
+    assert 0 < page["sent"] < 12
+    assert page["sent"] + page["not_tried"] == 12
+    assert page["note"] == "time was up after 2 s, the next run asks for the rest"
+
+
+class Pushed:
+    """Stands where Airflow's task instance does: keeps what is pushed."""
+
+    page: dict[str, Any]
+
+    def xcom_push(self, key: str, value: dict[str, Any]) -> None:
+        assert key == "return_value"
+        self.page = value
 
 
 def test_too_many_refusals_fail_the_task_with_figures_and_reasons(source: ScrapeSource, beat: MisbehavingBeat) -> None:
@@ -202,5 +259,5 @@ def test_rows_without_an_entity_are_left_out(source: ScrapeSource, beat: Misbeha
 
 def test_a_warehouse_that_is_away_is_one_clear_error(source: ScrapeSource, connection: Callable[..., None]) -> None:
     connection("clickhouse_gcc", host="127.0.0.1", port=9, login="stir", password="x")
-    with pytest.raises(Exception, match=r"thirty.sql: ClickHouse at 127.0.0.1:9 .* does not answer: .*refused"):
+    with pytest.raises(Exception, match=r"accepted_requests: ClickHouse at 127.0.0.1:9 .* does not answer: .*refused"):
         run(source, params={})
