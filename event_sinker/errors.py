@@ -30,7 +30,7 @@ _RETRY = {
     3,  # UNEXPECTED_END_OF_FILE
     23,  # CANNOT_READ_FROM_ISTREAM
     24,  # CANNOT_WRITE_TO_OSTREAM
-    32,  # ATTEMPT_TO_READ_AFTER_EOF: the request was cut off on its way
+    32,  # ATTEMPT_TO_READ_AFTER_EOF
     33,  # CANNOT_READ_ALL_DATA: the request was cut off on its way
     40,  # CHECKSUM_DOESNT_MATCH: the request was damaged on its way
     49,  # LOGICAL_ERROR

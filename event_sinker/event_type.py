@@ -16,6 +16,7 @@ class Rule(StrEnum):
     TEXT_OR_NULL = "text_or_null"  # the same, null stays NULL
     JSON = "json"  # object, stored as compact JSON text; null becomes {}
     EVENT_TIME = "event_time"  # UTC time within the bounds of the settings, as text or as epoch seconds
+    EVENT_EPOCH = "event_epoch"  # the same, as epoch seconds only
     TIME = "time"  # UTC time as text
     TIME_OR_NULL = "time_or_null"  # the same, or NULL
     UINT64 = "uint64"  # whole number, as number or as text
@@ -32,6 +33,7 @@ class Rule(StrEnum):
 _TYPES = {
     Rule.TEXT_OR_NULL: "Nullable(String)",
     Rule.EVENT_TIME: "DateTime",
+    Rule.EVENT_EPOCH: "DateTime",
     Rule.TIME: "DateTime",
     Rule.TIME_OR_NULL: "Nullable(DateTime)",
     Rule.UINT64: "UInt64",
@@ -48,6 +50,7 @@ _CODECS = {
     Rule.ID: "ZSTD(1)",
     Rule.ID_OR_EMPTY: "ZSTD(1)",
     Rule.EVENT_TIME: "Delta(4), ZSTD(1)",
+    Rule.EVENT_EPOCH: "Delta(4), ZSTD(1)",
     Rule.PARSED_AT: "Delta(4), ZSTD(1)",
 }
 

@@ -233,7 +233,7 @@ _LAUNCH_REFER = EventType(
     table="launch_refer_events",
     columns=(
         Column("id", Rule.ID_OR_EMPTY, required=False, keys=("eventId",)),
-        Column("event_timestamp", Rule.EVENT_TIME, keys=("timestamp",)),
+        Column("event_timestamp", Rule.EVENT_EPOCH, keys=("timestamp",)),
         Column("client_ip", Rule.TEXT_OR_EMPTY, required=False, keys=("clientIp",)),
         Column("user_agent", Rule.TEXT_OR_EMPTY, required=False, keys=("userAgent",)),
         Column("user_id", Rule.TEXT_OR_NULL, required=False, keys=("userId",)),

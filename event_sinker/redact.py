@@ -18,7 +18,8 @@ KEPT_BYTES = 1 << 16  # of a body that does not parse
 
 # Part of a name is enough: x-rapidapi-key, ig_access_token, Proxy-Authorization, appsecret_proof.
 _PART = (
-    r"(?:authorization|cookie|passw|secret|token|signature|credential|session|proof|(?:api|app|access|[-_.])[-_]?key)"
+    r"(?:authorization|cookie|passw|secret|token|signature|credential|session|proof"
+    r"|(?:api|access|app|[-_.])[-_]?key)"
 )
 _WHOLE = r"(?:key|auth|x-auth|jwt|sig|sid|pwd|code)"
 _NAME = rf"(?:[A-Za-z0-9_.\[\]-]{{0,60}}{_PART}[A-Za-z0-9_.\[\]-]{{0,60}}|{_WHOLE})"
@@ -32,17 +33,16 @@ _PARAMETER = re.compile(
 _LOGIN = re.compile(r"(://[^/\s:@\"]{1,200}:)[^/\s@\"]{1,400}(@)")
 # Credentials that name themselves, wherever they stand.
 _BEARER = re.compile(r"\b((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
-# Name: value in a line of its own, as headers are written; in text that does not parse line ends may be escaped.
+# A line of HTTP headers inside a text, with the lines that continue it. Prose has lines like `code: 5`, so only names
+# that tell of nothing else count.
+_LONG_NAME = rf"(?:[A-Za-z0-9_.-]{{0,60}}{_PART}[A-Za-z0-9_.-]{{0,60}}|x-auth|jwt|pwd)"
 _HEADER = re.compile(
-    rf"((?:^|\\[nr]|[\"'])[ \t]{{0,20}}(?:[A-Za-z0-9_.-]{{0,60}}{_PART}[A-Za-z0-9_.-]{{0,60}}|(?:x-)?auth|jwt|pwd)"
-    r"[ \t]{0,20}:[ \t]{0,20})[^\s][^\r\n]*",
+    rf"(^[ \t]{{0,20}}{_LONG_NAME}[ \t]{{0,20}}:[ \t]{{0,20}})(?!\s)[^\r\n]+(?:\r?\n[ \t][^\r\n]+)*",
     re.IGNORECASE | re.MULTILINE,
 )
-# A part of a multipart form: the value stands behind an empty line.
-_EOL = r"(?:\r?\n|(?:\\r)?\\n)"
-_PART_OF_FORM = re.compile(
-    rf'(\bname=\\{{0,8}}"{_NAME}\\{{0,8}}"(?:(?!{_EOL}{_EOL})[\s\S]){{0,500}}{_EOL}{_EOL})(?:(?!{_EOL}--)[\s\S])+',
-    re.IGNORECASE,
+# A part of a multipart form: its first headers, an empty line, its value.
+_FORM_PART = re.compile(
+    rf"(\bname=\"{_NAME}\"[^\r\n]{{0,200}}\r?\n(?:[^\r\n]{{1,200}}\r?\n){{0,5}}\r?\n)(?!--)[^\r\n]+", re.IGNORECASE
 )
 # The first "name": of a credential in text that does not parse; the quotes may be escaped.
 _FIELD = re.compile(rf'(?<!\\)\\{{0,8}}"{_NAME}\\{{0,8}}"\s{{0,20}}:', re.IGNORECASE)
@@ -73,8 +73,7 @@ def redact(body: bytes) -> bytes:
             return orjson.dumps(redact_value(orjson.loads(body)))
         except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
             pass
-    text = body[:KEPT_BYTES].decode("utf-8", "surrogateescape")
-    return _unparsed(text).encode("utf-8", "surrogateescape")
+    return _broken(body[:KEPT_BYTES].decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def _text(text: str) -> str:
@@ -83,13 +82,18 @@ def _text(text: str) -> str:
             return orjson.dumps(redact_value(orjson.loads(text))).decode()
         except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             pass
-    return _unparsed(text)
+    return _broken(text)
 
 
-def _unparsed(text: str) -> str:
+def _broken(text: str) -> str:
+    """Text that is no JSON, up to the first field of a credential."""
     if field := _FIELD.search(text):
         text = f"{text[: field.end()]} {BLANK}"
-    text = _PART_OF_FORM.sub(rf"\1{BLANK}", text)
+    return _patterns(text)
+
+
+def _patterns(text: str) -> str:
+    text = _FORM_PART.sub(rf"\1{BLANK}", text)
     text = _HEADER.sub(rf"\1{BLANK}", text)
     text = _PARAMETER.sub(rf"\1{BLANK}", text)
     text = _LOGIN.sub(rf"\1{BLANK}\2", text)

@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 from event_sinker.errors import SinkerError
 from event_sinker.events import EventType
 
-# An insert is told apart from its own retry by its token; at least this many tokens are remembered per table.
+# An insert is told apart from its own retry by its token; this many tokens are remembered per table.
 DEDUPLICATION_WINDOW = 10_000
 
 _TABLE_SETTINGS = {
@@ -55,7 +55,7 @@ def _settings(cluster: str) -> dict[str, int]:
 def apply(client: Client, events: Sequence[EventType], database: str, cluster: str = "") -> list[str]:
     """Create what is missing and return one line per change; an empty list means that all was in place.
 
-    An existing table gets missing columns and settings; its rows stay.
+    An existing table gets missing columns and settings, but keeps a larger window; its rows stay.
 
     Raises:
         SinkerError: an existing table has another type, partition or sort key: rows must be moved by a person.
@@ -130,9 +130,8 @@ def _upgrade(client: Client, event: EventType, database: str, cluster: str, foun
                 f"ALTER TABLE {table} MATERIALIZE INDEX {name}"
             )
     for name, value in _settings(cluster).items():
-        has = int(match[1]) if (match := re.search(rf"\b{name} = (\d+)", ddl)) else None
-        enough = has is not None and has >= value if name.endswith("deduplication_window") else has == value
-        if name != "index_granularity" and not enough:
+        has = re.search(rf"\b{name} = (\d+)", ddl)
+        if name != "index_granularity" and (has is None or int(has[1]) < value):
             client.command(f"ALTER TABLE `{database}`.`{event.table}`{_on(cluster)} MODIFY SETTING {name} = {value}")
             changes.append(f"set {table} {name} = {value}")
     return changes

@@ -96,7 +96,9 @@ def declare(connection: pika.BlockingConnection, events: Iterable[EventType]) ->
                 channel.queue_bind(event.dead_queue, DEAD_EXCHANGE, event.queue)
                 channel.queue_bind(event.queue, event.exchange, event.routing_key)
     if conflicts:
-        raise SinkerError(f"RabbitMQ has with other arguments: {'; '.join(conflicts)}. {_MIGRATION}")
+        exchange = sum(text.startswith(f"{DEAD_EXCHANGE} (") for text in conflicts)
+        remedies = [_EXCHANGE_MIGRATION] * exchange + [_MIGRATION] * (len(conflicts) > exchange)
+        raise SinkerError(f"RabbitMQ has with other arguments: {'; '.join(conflicts)}. {'. '.join(remedies)}")
 
 
 def _require_exchange(connection: pika.BlockingConnection, name: str) -> None:
@@ -130,8 +132,13 @@ _MIGRATION = (
     "2. let its old consumer, or a shovel into the temporary queue, empty it; "
     "3. delete it and start the sinker, which declares it as a quorum queue; "
     "4. unbind the temporary queue, shovel it into the new one and delete it. "
-    "While both queues are bound each gets a copy: pause the publishers, or run one sinker with "
-    "SINKER_RECENT_IDS above the depth of the temporary queue until that is empty. "
-    "An exchange holds no message: delete it and restart the sinkers, which declare and bind it again. "
+    "An event that is published while two queues are bound is in both, and a shovelled copy is a new message. Pause "
+    "the publishers for as long; or let one sinker process alone serve the queue until step 4 is done, not restarted, "
+    "with SINKER_RECENT_IDS above the depth of the temporary queue: it drops the second copies (not of events that the "
+    "old consumer stored). "
     "Until then, SINKER_EVENT_TYPES can name the event types that are ready"
+)
+_EXCHANGE_MIGRATION = (
+    f"The exchange {DEAD_EXCHANGE} must be direct and durable. Stop the sinkers, delete it, start them: they declare "
+    "it and bind the dead-letter queues again, which keep their messages. If others use it, bind their queues anew"
 )

@@ -94,6 +94,12 @@ def _event_time(value: Any) -> int:
     return _time(value)
 
 
+def _event_epoch(value: Any) -> int:
+    if type(value) not in (int, float, orjson.Fragment):
+        raise Unfit(Reason.WRONG_TYPE, f"epoch seconds, not {json_type(value)}")
+    return _event_time(value)
+
+
 def _whole(value: Any, low: int, high: int) -> int:
     if type(value) is str and _WHOLE.fullmatch(value):
         value = int(value)
@@ -148,6 +154,7 @@ _CONVERTERS: dict[Rule, Callable[[Any], Any]] = {
     Rule.TEXT_OR_NULL: _or(None, _text),
     Rule.JSON: _json,
     Rule.EVENT_TIME: _event_time,
+    Rule.EVENT_EPOCH: _event_epoch,
     Rule.TIME: _time,
     Rule.TIME_OR_NULL: _or(None, _time),
     Rule.UINT64: lambda value: _whole(value, 0, (1 << 64) - 1),

@@ -38,9 +38,9 @@ options.np = options.pd = options.pd_time_test = None
 T = TypeVar("T")
 
 _UNKNOWN_ATTEMPTS = 8  # an error that no list knows is repeated this often before rows are suspected
+_TOKEN_SECONDS = 60  # after that, others may have written so much that ClickHouse remembers a block's token no longer
 _HOPELESS_ROWS = 10  # when every row of a block this large is refused, the fault is not in the rows
-_TELLING_ROWS = 100  # so many rows refused and none accepted: the rest of the block would fare no better
-_RELOOK_SECONDS = 60  # a block older than this may have outlived its token, so its ids are looked up first
+_HOPELESS_SINGLES = 100  # the same for rows of a larger block that were tried one by one, while none went in
 _LOOKUP_ROWS = 1000
 _LOOKUP_BYTES = 4 << 20  # of ids and keys in one look-up
 _PING_SECONDS = 3  # a health check that waits longer is a bad answer itself
@@ -97,6 +97,7 @@ class Writer:
         self.event = event
         self.settings = settings
         self.trouble = ""  # why the last attempt failed, for /readyz: a server that answers may refuse inserts
+        self._insert_trouble = ""  # the same of an insert: a look-up that succeeds does not end it
         self._dry_run = dry_run
         self._alarm = alarm
         self._client: Client | None = None
@@ -133,8 +134,7 @@ class Writer:
         """Store the rows; return (index, reason) of each row that ClickHouse refuses, all others are stored.
 
         The same block keeps the same token over all attempts, so that an attempt whose reply was lost has no second
-        effect. ClickHouse forgets tokens after many inserts of others: rows of a block that is repeated for long are
-        looked up as well.
+        effect. ClickHouse remembers the last tokens only: before a late attempt the ids are looked up as well.
 
         Raises:
             Abandoned: the messages went back to RabbitMQ meanwhile; what was stored will be found by id.
@@ -147,58 +147,67 @@ class Writer:
         blocks = [range(len(rows))]
         while blocks:
             block = blocks.pop()
-            error = self._store(batch_id, rows, block, claim)
+            # A part of a batch has been tried before: an error that no list knows is not waited out again.
+            repeat = _repeat if len(block) == len(rows) else _repeat_known
+            error = self._store(batch_id, rows, block, claim, repeat)
             if error is None:
                 accepted = True
                 continue
             # A part has a token of its own, so what the failed insert may have left must be known first.
             rest = self._without_stored(rows, block, claim)
-            accepted = accepted or len(rest) < len(block)
-            self.trouble = explain(error)
+            self.trouble = self._insert_trouble = explain(error)
+            accepted |= len(rest) < len(block)
             if len(block) == len(rest) == 1:
                 refused.append((rest[0], error))
-                if len(refused) >= _TELLING_ROWS and not accepted:
+                if not accepted and len(refused) >= _HOPELESS_SINGLES:
                     self._require_plausible(refused)
             elif rest:
                 metrics.BISECTIONS.labels(self.event.queue).inc()
                 middle = (len(rest) + 1) // 2
                 blocks += [part for part in (rest[middle:], rest[:middle]) if part]
-        if accepted:
-            refused = self._once_more(batch_id, rows, refused, claim)
-        else:
+        if refused and not accepted:
             self._require_plausible(refused)
-        self.trouble = ""
-        return [(index, explain(error)) for index, error in refused]
+        still = self._still_refused(batch_id, rows, refused, claim)
+        self.trouble = self._insert_trouble = ""
+        return [(index, explain(error)) for index, error in still]
 
-    def _once_more(
+    def _still_refused(
         self, batch_id: str, rows: Sequence[Row], refused: Sequence[tuple[int, Exception]], claim: Claim
     ) -> list[tuple[int, Exception]]:
-        """Those that are still refused now that another row went in: an error that no list knows may have ended."""
+        """The refused rows but for those that go in now: an error that no list knows may have been the server's."""
         still = []
-        for at, first in refused:
-            error = first
-            if classify(first) is ErrorClass.UNKNOWN:
-                error = self._store(batch_id, rows, [at], claim)
-            if error is not None and (error is first or self._without_stored(rows, [at], claim)):
-                still.append((at, error))
+        repeat = _repeat  # with the patience of a whole batch, once
+        for index, error in refused:
+            last: Exception | None = error
+            if classify(error) is ErrorClass.UNKNOWN:
+                last = self._store(batch_id, rows, [index], claim, repeat)
+                repeat = _repeat_known
+            if last and (last is error or self._without_stored(rows, [index], claim)):
+                still.append((index, last))
         return still
 
-    def _store(self, batch_id: str, rows: Sequence[Row], block: Sequence[int], claim: Claim) -> Exception | None:
+    def _store(
+        self,
+        batch_id: str,
+        rows: Sequence[Row],
+        block: Sequence[int],
+        claim: Claim,
+        repeat: Callable[[RetryCallState], bool],
+    ) -> Exception | None:
         """Insert the rows with these indexes; returns the error for which one of them may be to blame, if any."""
         # A part lacks one of the ends of the block that it was cut from, so each has a token of its own.
         token = f"{self.event.table}:{batch_id}:{block[0]}-{block[-1] + 1}"
-        # A part of a batch has been tried before: an error that no list knows is not waited out again.
-        repeat = _repeat if len(block) == len(rows) else _repeat_known
-        looked = float("inf")
+        rest = block
+        trusted: float | None = None
 
         def insert() -> None:
-            nonlocal block, looked
-            if time.monotonic() - looked > _RELOOK_SECONDS:
-                block = self._without_stored(rows, block, claim)
-                looked = time.monotonic()
-            looked = min(looked, time.monotonic())
-            if block:
-                self._insert([rows[at] for at in block], token, claim)
+            nonlocal rest, trusted
+            if trusted is None:
+                trusted = time.monotonic() + _TOKEN_SECONDS
+            elif time.monotonic() >= trusted:
+                rest = self._without_stored(rows, rest, claim)
+            if rest:
+                self._insert([rows[at] for at in rest], token, claim)
 
         try:
             self._persist("insert", insert, claim, repeat)
@@ -209,7 +218,7 @@ class Writer:
         return None
 
     def _require_plausible(self, refused: Sequence[tuple[int, Exception]]) -> None:
-        """Whether rows can be to blame at all, when these were refused and none went in."""
+        """Whether rows can be to blame at all, when each one that was tried was refused."""
         unknown = next((error for _, error in refused if classify(error) is ErrorClass.UNKNOWN), None)
         if unknown:
             raise SinkerError(
@@ -374,7 +383,9 @@ class Writer:
             if claim.lost:
                 raise Abandoned
             result = action()
-            self.trouble = ""
+            if target == "insert":
+                self._insert_trouble = ""
+            self.trouble = self._insert_trouble
             return result
 
         retrying = Retrying(
@@ -387,7 +398,7 @@ class Writer:
         try:
             return retrying(attempt)
         except Abandoned:
-            self.trouble = ""  # not known any more: the next batch will tell
+            self.trouble = self._insert_trouble = ""  # not known any more: the next batch will tell
             raise
         except Exception as error:
             if classify(error) is ErrorClass.FATAL:
@@ -398,6 +409,8 @@ class Writer:
         error = state.outcome.exception()
         code = server_code(error)
         self.trouble = explain(error)
+        if target == "insert":
+            self._insert_trouble = self.trouble
         # The failed attempt hangs in a cycle of exception and frames, and its block with it; the collector comes rarely
         # here, and while ClickHouse is away this would grow without end.
         gc.collect()

@@ -72,6 +72,7 @@ def test_queue_arguments() -> None:
         (DatabaseError("Code: 241", code=241), ErrorClass.RETRY),
         (DatabaseError("Code: 242", code=242), ErrorClass.RETRY),
         (DatabaseError("Code: 319", code=319), ErrorClass.RETRY),
+        (DatabaseError("Code: 254", code=254), ErrorClass.RETRY),
         (OperationalError("connection refused"), ErrorClass.RETRY),
         (ConnectionResetError(), ErrorClass.RETRY),
         (DatabaseError("Code: 53", code=53), ErrorClass.DATA),

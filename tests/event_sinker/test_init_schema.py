@@ -54,11 +54,14 @@ def test_init_schema_brings_an_older_table_up_to_date(world: SinkerWorld) -> Non
         ]
 
 
-def test_a_larger_deduplication_window_stays(world: SinkerWorld) -> None:
+def test_init_schema_raises_a_small_deduplication_window_and_leaves_a_larger_one(world: SinkerWorld) -> None:
     database = world.settings.clickhouse_database
     event = EVENT_TYPES["profile_log"]
     with connect(world.settings) as client:
-        client.command(
-            f"ALTER TABLE {database}.{event.table} MODIFY SETTING non_replicated_deduplication_window = 20000"
-        )
-        assert schema.apply(client, [event], database) == []
+        for had, wants in ((1000, 10_000), (50_000, 50_000)):
+            client.command(
+                f"ALTER TABLE {database}.{event.table} MODIFY SETTING non_replicated_deduplication_window = {had}"
+            )
+            assert bool(schema.apply(client, [event], database)) == (had != wants)
+            ddl = client.command(f"SHOW CREATE TABLE {database}.{event.table}")
+            assert f"non_replicated_deduplication_window = {wants}" in ddl

@@ -118,6 +118,13 @@ def test_an_epoch_that_is_none_is_poison(sent: object) -> None:
     assert poison("launch_refer", launch(timestamp=sent)).column == "event_timestamp"
 
 
+def test_a_trace_is_no_launch() -> None:
+    """Both have a `timestamp` and a launch needs nothing else, but its own is a number."""
+    assert poison("launch_refer", TRACE).reason is Reason.WRONG_TYPE
+    assert poison("launch_refer", launch(timestamp=str(NOW))).reason is Reason.WRONG_TYPE
+    assert poison("launch_refer", launch(timestamp=True)).reason is Reason.WRONG_TYPE
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=300))
 def test_any_user_agent_is_read(text: str) -> None:

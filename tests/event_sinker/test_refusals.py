@@ -122,3 +122,23 @@ def test_a_queue_with_other_arguments_is_an_error_that_says_how_to_migrate(world
     last = sinker.messages()[-1]
     assert "RabbitMQ has with other arguments: profile_log_events_q (" in last
     assert "To migrate each of them without loss" in last
+    assert "SINKER_RECENT_IDS above the depth" in last
+    assert "The exchange dead.dx" not in last
+
+
+def test_a_dead_letter_exchange_of_another_type_has_a_remedy_of_its_own(world: SinkerWorld) -> None:
+    with world.connection() as connection:
+        channel = connection.channel()
+        channel.exchange_delete("dead.dx")
+        channel.exchange_declare("dead.dx", "topic", durable=True)
+    sinker = world.start(wait=False)
+    assert sinker.process.wait(30) == 3
+    last = sinker.messages()[-1]
+    assert "other arguments: dead.dx (" in last
+    assert "delete it, start them" in last
+    assert "temporary" not in last
+    with world.connection() as connection:
+        connection.channel().exchange_delete("dead.dx")
+    world.start()
+    world.send(3)
+    world.assert_each_stored_once()

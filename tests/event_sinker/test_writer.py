@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import orjson
 import pytest
 
-from event_sinker import writer as writing
+from event_sinker import writer as writer_module
 from event_sinker.claim import Claim
 from event_sinker.errors import Abandoned, SinkerError
 from event_sinker.events import EVENT_TYPES
 from event_sinker.parse import Parser
-from event_sinker.writer import _UNKNOWN_ATTEMPTS, Writer
+from event_sinker.writer import Writer
 from tests.event_sinker.sample_events import sample_event
 from tests.fault.clickhouse_faults import ClickHouseFaults
 from tests.fault.sinker_process import SinkerWorld, profile_event
@@ -75,6 +76,42 @@ def test_a_claim_that_is_lost_while_the_block_is_on_its_way(world: SinkerWorld) 
     assert world.rows() == 200
 
 
+class OthersWriteMeanwhile(Claim):
+    """While the writer waits for its next attempt, another sinker writes more blocks than ClickHouse has tokens for."""
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        super().__init__()
+        self._write: Callable[[], None] | None = write
+
+    def wait(self, timeout: float) -> bool:
+        write, self._write = self._write, None
+        if write:
+            write()
+        return super().wait(timeout)
+
+
+def test_a_late_attempt_does_not_rely_on_its_token(
+    world: SinkerWorld, clickhouse_faults: ClickHouseFaults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply is lost, and by the next attempt the token is forgotten: the ids tell what is stored."""
+    monkeypatch.setattr(writer_module, "_TOKEN_SECONDS", 0)
+    event = EVENT_TYPES["profile_log"]
+    world.query(f"ALTER TABLE DB.{event.table} MODIFY SETTING non_replicated_deduplication_window = 2")
+    parse = Parser(event).row
+    rows = [parse(orjson.dumps(profile_event()), NOW, "b") for _ in range(10)]
+    others = [parse(orjson.dumps(profile_event()), NOW, "o") for _ in range(5)]
+    another = Writer(event, world.settings)
+
+    def write_others() -> None:
+        for at, row in enumerate(others):
+            another.write(f"other-{at}", [row], Claim())
+
+    clickhouse_faults.answer(252, times=1, stored=True)
+    behind_faults = world.settings.model_copy(update={"clickhouse_http_port": clickhouse_faults.port})
+    assert Writer(event, behind_faults).write("b", rows, OthersWriteMeanwhile(write_others)) == []
+    assert world.stored() == {row[0]: 1 for row in rows + others}
+
+
 def test_a_block_that_is_half_stored_is_completed(world: SinkerWorld) -> None:
     """A block is refused, some of its rows are there already: each of the others goes in, once, but for the bad one."""
     event = EVENT_TYPES["profile_log"]
@@ -89,6 +126,36 @@ def test_a_block_that_is_half_stored_is_completed(world: SinkerWorld) -> None:
     assert index == 9
     assert "constraint" in reason.lower()
     assert world.stored() == {row[0]: 1 for at, row in enumerate(rows) if at != 9}
+
+
+def test_a_fault_of_the_whole_table_is_noticed_early_and_shows_meanwhile(
+    world: SinkerWorld, clickhouse_faults: ClickHouseFaults
+) -> None:
+    """Not after one insert for each of a thousand rows; /readyz is not ready while rows are refused one by one."""
+    event = EVENT_TYPES["profile_log"]
+    writer = Writer(event, world.settings.model_copy(update={"clickhouse_http_port": clickhouse_faults.port}))
+    parse = Parser(event).row
+    rows = [parse(orjson.dumps(profile_event()), NOW, "b") for _ in range(1000)]
+    clickhouse_faults.answer(53, times=5000)
+    with pytest.raises(SinkerError, match="refuses every one of 100 rows"):
+        writer.write("b", rows, Claim())
+    assert len(clickhouse_faults.tokens) < 250
+    assert "53" in writer.trouble
+    clickhouse_faults.mend()
+    assert writer.write("b", rows, Claim()) == []
+    assert writer.trouble == ""
+
+
+def test_many_bad_rows_after_a_good_one_are_all_found(world: SinkerWorld) -> None:
+    event = EVENT_TYPES["profile_log"]
+    world.query(f"ALTER TABLE DB.{event.table} ADD CONSTRAINT c CHECK profile_id != 'refused'")
+    writer = Writer(event, world.settings)
+    rows = [
+        Parser(event).row(orjson.dumps(profile_event(profile_id="refused" if at else "good")), NOW, "b")
+        for at in range(130)
+    ]
+    assert len(writer.write("b", rows, Claim())) == 129
+    assert writer.trouble == ""
 
 
 def test_the_lookup_finds_rows_whatever_their_keys_contain(world: SinkerWorld) -> None:
@@ -130,61 +197,3 @@ def test_late_events_of_many_months_fit_into_one_insert(world: SinkerWorld) -> N
         profile_event(event_timestamp=f"{2012 + month // 12}-{1 + month % 12:02}-15 00:00:00") for month in range(150)
     )
     world.assert_each_stored_once()
-
-
-class BusyOthers(Claim):
-    """While this holder waits to repeat its block, another sinker writes."""
-
-    def __init__(self, write) -> None:
-        super().__init__()
-        self._write = write
-
-    def wait(self, timeout: float) -> bool:
-        self._write()
-        return super().wait(timeout)
-
-
-def test_a_block_that_outlives_its_token_is_looked_up(world: SinkerWorld, monkeypatch) -> None:
-    """Its reply is lost, and so many blocks of others follow that ClickHouse does not know the token any more."""
-    monkeypatch.setattr(writing, "_RELOOK_SECONDS", 0)
-    event = EVENT_TYPES["profile_log"]
-    world.query(f"ALTER TABLE DB.{event.table} MODIFY SETTING non_replicated_deduplication_window = 2")
-    other = Writer(event, world.settings)
-    parse = Parser(event).row
-    rows = [parse(orjson.dumps(profile_event()), NOW, "b") for _ in range(5)]
-    others = []
-
-    def write() -> None:
-        for _ in range(5):
-            others.append(parse(orjson.dumps(profile_event()), NOW, "b"))
-            other.write(f"o-{len(others)}", others[-1:], Claim())
-
-    with ClickHouseFaults(world.settings.clickhouse_http_port) as faults:
-        writer = Writer(event, world.settings.model_copy(update={"clickhouse_http_port": faults.port}))
-        faults.answer(241, times=1, stored=True)
-        assert writer.write("b", rows, BusyOthers(write)) == []
-    assert len(others) >= 5
-    assert world.stored() == {row[0]: 1 for row in rows + others}
-
-
-def test_an_unknown_code_that_ends_during_the_halving_blames_no_row(world: SinkerWorld) -> None:
-    event = EVENT_TYPES["profile_log"]
-    rows = [Parser(event).row(orjson.dumps(profile_event()), NOW, "b") for _ in range(8)]
-    with ClickHouseFaults(world.settings.clickhouse_http_port) as faults:
-        writer = Writer(event, world.settings.model_copy(update={"clickhouse_http_port": faults.port}))
-        faults.answer(9999, times=_UNKNOWN_ATTEMPTS + 4)  # the block, 4 rows, 2 rows, and two single rows
-        assert writer.write("b", rows, Claim()) == []
-    assert world.stored() == {row[0]: 1 for row in rows}
-
-
-def test_a_fault_of_the_table_is_noticed_before_every_row_was_tried(world: SinkerWorld) -> None:
-    event = EVENT_TYPES["profile_log"]
-    rows = [Parser(event).row(orjson.dumps(profile_event()), NOW, "b") for _ in range(1000)]
-    with ClickHouseFaults(world.settings.clickhouse_http_port) as faults:
-        writer = Writer(event, world.settings.model_copy(update={"clickhouse_http_port": faults.port}))
-        faults.answer(53, times=3000)
-        with pytest.raises(SinkerError, match="refuses every one of 100 rows"):
-            writer.write("b", rows, Claim())
-        assert len(faults.tokens) < 300
-    assert writer.trouble
-    assert world.rows() == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
@@ -36,6 +37,7 @@ class ClickHouseFaults:
         self.tokens: list[str] = []
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
+        self._standing: tuple[Callable[[str], bool], Fault] | None = None
         faults = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -92,10 +94,21 @@ class ClickHouseFaults:
         with self._lock:
             self._faults += [Fault(code, status, stored)] * times
 
+    def answer_whenever(self, code: int, within: str) -> None:
+        """Answer each INSERT with an error whose block holds the rows of that range, as `0-1` is the first row."""
+        first, end = map(int, within.split("-"))
+
+        def concerns(token: str) -> bool:
+            low, high = map(int, token.rsplit(":", 1)[1].split("-"))
+            return low <= first and end <= high
+
+        self._standing = concerns, Fault(code, 500, stored=False)
+
     def mend(self) -> None:
         """Answer with no more errors."""
         with self._lock:
             self._faults.clear()
+            self._standing = None
 
     @property
     def pending(self) -> int:
@@ -105,7 +118,9 @@ class ClickHouseFaults:
     def _next(self, token: str) -> Fault | None:
         with self._lock:
             self.tokens.append(token)
-            return self._faults.pop(0) if self._faults else None
+            if self._faults:
+                return self._faults.pop(0)
+            return self._standing[1] if self._standing and self._standing[0](token) else None
 
     @staticmethod
     def _forward(port: int, method: str, path: str, headers, body: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from event_sinker.writer import _UNKNOWN_ATTEMPTS
@@ -33,6 +34,7 @@ SERVER_FAULTS = {
     210: "network error",
     236: "aborted",
     319: "unknown status of insert",
+    745: "server overloaded",
 }
 """Codes that say nothing about the rows."""
 
@@ -83,6 +85,30 @@ def test_an_unknown_code_is_repeated_a_few_times_and_then_taken_for_a_bad_row(
     assert ranges(clickhouse_faults) == ["0-20"] * _UNKNOWN_ATTEMPTS + ["0-10", "10-20"]
     assert sinker.metric("sinker_retries_total", code="9999") == _UNKNOWN_ATTEMPTS - 1
     assert world.dead() == []
+
+
+def test_an_unknown_code_that_ends_during_the_halving_blames_no_row(
+    world: SinkerWorld, clickhouse_faults: ClickHouseFaults
+) -> None:
+    """Case 10: the whole, the first part, ... and the first row alone fail, all others go in, and so does the first."""
+    started(world, clickhouse_faults)
+    clickhouse_faults.answer(9999, times=_UNKNOWN_ATTEMPTS + len(["0-10", "0-5", "0-3", "0-2", "0-1"]))
+    world.send(20)
+    world.assert_each_stored_once()
+    assert ranges(clickhouse_faults)[-1] == "0-1"
+    assert ranges(clickhouse_faults).count("0-1") == 2
+    assert world.dead() == []
+
+
+def test_a_row_that_fails_alone_with_an_unknown_code_is_set_aside(
+    world: SinkerWorld, clickhouse_faults: ClickHouseFaults
+) -> None:
+    """Case 10: it is tried once more when the others have gone in, and fails then as well."""
+    started(world, clickhouse_faults)
+    clickhouse_faults.answer_whenever(9999, within="0-1")
+    world.send(20)
+    ((_, body, _),) = wait_until(world.dead)
+    world.assert_each_stored_once(dead=[orjson.loads(body)["event_id"]])
 
 
 def test_an_unknown_code_of_an_insert_that_happened_makes_no_second_copy(

@@ -41,6 +41,35 @@ def nested(depth: int) -> bytes:
     return b'{"a":' * depth + b"1" + b"}" * depth
 
 
+def foreign(event: EventType) -> tuple[str, bytes]:
+    """A good event of another type. A launch needs no key but `timestamp`, which a trace has too, as text."""
+    if event.name == "launch_refer":
+        return "wrong_type", json.dumps(sample_event("trace_log")).encode()
+    return "missing_key", json.dumps(sample_event("launch_refer")).encode()
+
+
+def bad_times(event: EventType) -> list[tuple[str, object]]:
+    """Reason and value."""
+    if any(column.rule is Rule.EVENT_EPOCH for column in event.columns):
+        return [
+            ("wrong_type", "2026-03-01 00:00:00"),
+            ("wrong_type", "1772323200"),
+            ("bad_time", -1),
+            ("bad_time", 1 << 32),
+            ("out_of_range", 946_684_799),
+            ("out_of_range", 4_070_908_800),
+        ]
+    return [
+        ("bad_time", "yesterday"),
+        ("bad_time", "2026-02-30 00:00:00"),
+        ("bad_time", "0000-00-00 00:00:00"),
+        ("bad_time", "9999-12-31 23:59:59"),
+        ("bad_time", "1969-12-31 23:59:59"),
+        ("out_of_range", "1999-12-31 23:59:59"),
+        ("out_of_range", "2099-01-01 00:00:00"),
+    ]
+
+
 def zoo(event: EventType) -> list[tuple[str, bytes]]:
     """Reason and body of each poison; no two bodies are the same."""
 
@@ -70,20 +99,15 @@ def zoo(event: EventType) -> list[tuple[str, bytes]]:
         ("not_an_object", b'"text"'),
         ("not_an_object", b"null"),
         ("missing_key", b"{}"),
+        foreign(event),
         ("missing_key", json.dumps(without).encode()),
         ("wrong_type", changed(**{text_key(event): ["a", "list"]})),
         ("wrong_type", changed(**{text_key(event): {"an": "object"}})),
         ("wrong_type", changed(**{time_key(event): True})),
-        ("bad_time", changed(**{time_key(event): "yesterday"})),
-        ("bad_time", changed(**{time_key(event): "2026-02-30 00:00:00"})),
-        ("bad_time", changed(**{time_key(event): "0000-00-00 00:00:00"})),
-        ("bad_time", changed(**{time_key(event): "9999-12-31 23:59:59"})),
-        ("bad_time", changed(**{time_key(event): "1969-12-31 23:59:59"})),
-        ("out_of_range", changed(**{time_key(event): "1999-12-31 23:59:59"})),
-        ("out_of_range", changed(**{time_key(event): "2099-01-01 00:00:00"})),
         ("out_of_range", changed(**{id_key(event.name): "x" * 256})),
         ("oversize", b'"' + event.name.encode() * ((2 << 20) // len(event.name)) + b'"'),
     ]
+    animals += [(reason, changed(**{time_key(event): time})) for reason, time in bad_times(event)]
     if key := json_key(event):
         body = json.dumps(valid() | {key: "NESTED"}).encode()
         animals += [
