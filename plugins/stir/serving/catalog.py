@@ -73,25 +73,38 @@ def views_on(cursor: psycopg2.extensions.cursor, table: str) -> list[View]:
 
 
 def grant_statements(cursor: psycopg2.extensions.cursor, source: str, to: str) -> list[str]:
-    """Statements that give table `to` the owner, the grants (of columns too) and the storage options of table
-    `source`.
+    """Statements that give table `to` the owner, the storage options and exactly the grants (of columns too) of table
+    `source`: what `to` has beyond them, by default privileges or from the time before they were revoked, is taken away.
     """
     cursor.execute(
         """
-        with source as (select * from pg_class where oid = to_regclass(%(source)s)),
+        with tables as (
+            select c.*, c.oid = to_regclass(%(source)s) as is_source
+            from pg_class c where c.oid in (to_regclass(%(source)s), to_regclass(%(to)s))
+        ),
         granted as (
-            select a.grantee, a.privilege_type, a.is_grantable, null::name as attname, source.relowner
-            from source, aclexplode(source.relacl) as a
+            select is_source, a.grantee, a.privilege_type, a.is_grantable, null::name as attname
+            from tables, aclexplode(tables.relacl) as a where a.grantee <> tables.relowner
             union all
-            select a.grantee, a.privilege_type, a.is_grantable, t.attname, source.relowner
-            from source join pg_attribute t on t.attrelid = source.oid, aclexplode(t.attacl) as a
-            where t.attnum > 0 and not t.attisdropped
+            select is_source, a.grantee, a.privilege_type, a.is_grantable, t.attname
+            from tables join pg_attribute t on t.attrelid = tables.oid, aclexplode(t.attacl) as a
+            where t.attnum > 0 and not t.attisdropped and a.grantee <> tables.relowner
+        ),
+        changes as (
+            select 1 as step, e.* from (
+                select grantee, privilege_type, is_grantable, attname from granted where not is_source
+                except
+                select grantee, privilege_type, is_grantable, attname from granted where is_source
+            ) as e
+            union all
+            select 2, grantee, privilege_type, is_grantable, attname from granted where is_source
         )
-        select format('grant %%s%%s on %%s to %%s%%s', privilege_type,
+        select format('%%s %%s%%s on %%s %%s %%s%%s', case step when 1 then 'revoke' else 'grant' end, privilege_type,
             case when attname is null then '' else format(' (%%I)', attname) end, %(to)s::text,
+            case step when 1 then 'from' else 'to' end,
             case when grantee = 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end,
-            case when is_grantable then ' with grant option' else '' end)
-        from granted where grantee <> relowner
+            case when step = 1 then ' cascade' when is_grantable then ' with grant option' else '' end)
+        from changes order by step
         """,
         {"source": source, "to": to},
     )
@@ -142,6 +155,14 @@ def blocking_dependents(cursor: psycopg2.extensions.cursor, table: str) -> list[
         join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
         join pg_class v on v.oid = r.ev_class and v.relkind = 'm'
         where d.refobjid = to_regclass(%(table)s)
+        union all
+        select distinct format(
+            'view %%s belongs to role %%I, so %%I cannot re-create it; change its owner or the membership',
+            v.oid::regclass, pg_get_userbyid(v.relowner), current_user)
+        from pg_depend d
+        join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+        join pg_class v on v.oid = r.ev_class and v.relkind = 'v'
+        where d.refobjid = to_regclass(%(table)s) and not pg_has_role(v.relowner, 'member')
         union all
         select format('foreign key %%s of %%s points at the table; drop it', conname, conrelid::regclass)
         from pg_constraint where confrelid = to_regclass(%(table)s) and contype = 'f'

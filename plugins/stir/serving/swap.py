@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from stir.serving import generations, ledger
 from stir.serving.catalog import (
+    blocking_dependents,
     grant_statements,
     index_names,
     owned_sequences,
@@ -78,6 +79,8 @@ def publish(
             raise PublishRefused(f"working table {names.working_table} is gone: run this DAG again from the export")
         live = relation_oid(cursor, target.name)
         _refuse_older(cursor, target, live, entry)
+        if blockers := blocking_dependents(cursor, target.name):  # made since the guards looked
+            raise PublishRefused(f"{target.name} stays as it is. dependents: {'; '.join(blockers)}")
         cursor.execute(f"set local lock_timeout = '{LOCK_WAIT_MS}ms'")
         generations.make_room(cursor, target)
         incoming = Incoming(
@@ -153,6 +156,8 @@ def _exchange(cursor: psycopg2.extensions.cursor, target: Target, incoming: Inco
     locks = [f"alter view {view.name} owner to {view.owner}" for view in views]
     statements = [
         f"set local lock_timeout = '{max(1, LOCK_WAIT_MS // (1 + len(views)))}ms'",
+        # The incoming table before the live one: nobody waits for it.
+        f"lock table {incoming.table} in access exclusive mode",
         *locks,
         f"lock table {target.name} in access exclusive mode",
         f"alter table {target.name} rename to {target.backup}",

@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from stir.serving import swap
+from stir.serving.__main__ import main
 
 pytestmark = pytest.mark.integration
 
@@ -19,6 +20,27 @@ def test_materialized_view_blocks_the_swap_instead_of_being_left_behind(live):
     with pytest.raises(AirflowFailException, match="materialized view counted"):
         live.run()
     live.query("drop materialized view counted")
+
+
+def test_materialized_view_that_comes_after_the_guards_blocks_the_swap_too(live):
+    ti = live.run(until="index")
+    live.query("create materialized view counted as select count(*) from leaderboard")
+    with pytest.raises(AirflowFailException, match="materialized view counted"):
+        live.step("swap", ti)
+    live.query("drop materialized view counted")
+
+
+def test_view_of_another_role_is_refused_by_name_before_the_swap(live):
+    role = f"owner_in_{live.database}"
+    with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
+        cursor.execute(f"create role {role}; create view theirs as select platform_id from leaderboard")
+        cursor.execute(f"alter view theirs owner to {role}")
+    try:
+        with pytest.raises(AirflowFailException, match=f"view theirs belongs to role {role}"):
+            live.run()
+    finally:
+        with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
+            cursor.execute(f"drop view theirs; drop role {role}")
 
 
 def test_older_mart_does_not_replace_a_newer_generation(live):
@@ -203,6 +225,29 @@ def test_rights_that_only_the_live_table_has_reach_the_new_generation(live):
             "select has_table_privilege(%s, 'leaderboard', 'select'), has_table_privilege(%s, 'leaderboard', 'insert')"
         )
         assert live.query(can, (role, role)) == [(True, False)]
+    finally:
+        with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
+            cursor.execute(f"drop owned by {role}; drop role {role}")
+
+
+def test_revoked_rights_come_back_neither_by_default_privileges_nor_by_a_rollback(live):
+    role = f"revoked_in_{live.database}"
+    may = "select has_table_privilege(%s, 'leaderboard', 'select')"
+    with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
+        cursor.execute(f"create role {role}")
+    try:
+        live.query(f"grant select on leaderboard to {role}; grant update (platform) on leaderboard to {role}")
+        live.fill(120)
+        live.run()
+        live.query(f"revoke all on leaderboard from {role}; revoke update (platform) on leaderboard from {role}")
+        live.query(f"alter default privileges grant select on tables to {role}")
+        live.fill(130)
+        live.run()
+        assert live.query(may, (role,)) == [(False,)]
+        assert main(["rollback", "leaderboard", "--generation", "1"]) == 0
+        assert live.rows() == 120
+        assert live.query(may, (role,)) == [(False,)]
+        assert live.query("select has_any_column_privilege(%s, 'leaderboard', 'update')", (role,)) == [(False,)]
     finally:
         with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
             cursor.execute(f"drop owned by {role}; drop role {role}")
