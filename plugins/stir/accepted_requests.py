@@ -1,46 +1,76 @@
-"""What Beat has accepted, recorded by us at once, so that a cool-down holds while no event arrives.
+"""What Beat has accepted, recorded in ClickHouse table `stir.accepted_requests` (created here if missing).
 
-Cool-downs and backlogs are read from the events of requests, and those come by way of the broker and the sinker. With
-one of them away, every run would ask for the same entities again. A row of `stir.accepted_requests` stands for the
-first event of its request (PENDING) and carries its id, so that both together count as one.
+Cool-downs and the backlog guard read it beside Beat's own events, so they also hold while no event arrives: with the
+sinker or the broker away each run would otherwise ask for the same entities again. Without the table they know what
+the events tell. The record is written while replies come in; a task that is killed may miss the last few seconds of it.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 if TYPE_CHECKING:
     from stir.beat_client import ScrapeRequest
 
-log = logging.getLogger(__name__)
+ACCEPTED_REQUESTS = "stir.accepted_requests"
+RECORD_EVERY_SECONDS = 5.0
 
-TABLE = "stir.accepted_requests"
-KEPT_DAYS = 200
-"""Longer than any cool-down."""
-RECORD_EVERY = 500
 DDL = (
     "create database if not exists stir",
     f"""
-    create table if not exists {TABLE}
+    create table if not exists {ACCEPTED_REQUESTS}
     (
-        scl_id UInt64 comment 'id of the request at Beat; 0 where its answer has none',
         platform LowCardinality(String),
         flow LowCardinality(String),
-        params String comment 'JSON, as sent',
-        accepted_at DateTime('UTC')
+        scl_id UInt64 comment 'number of the request at Beat, 0 when its reply named none',
+        params String comment 'params as they were sent, JSON' codec(ZSTD(3)),
+        run_id String,
+        accepted_at DateTime64(3, 'UTC') comment 'when the reply came'
     )
     engine = MergeTree
     partition by toYYYYMM(accepted_at)
     order by (platform, flow, accepted_at)
-    ttl accepted_at + interval {KEPT_DAYS} day
-    comment 'Scrape requests that Beat has accepted, for cool-downs while their events are on the way'
+    ttl toDateTime(accepted_at) + interval 270 day
+    comment 'Scrape requests that Beat has accepted, for cool-downs and backlogs while their events are on the way'
     """,
 )
+"""The rows outlive the longest cool-down, 180 days."""
+
+
+class AcceptedRequests:
+    """Collects accepted requests of one run and writes them in bulk.
+
+    `write_when_due` belongs into the loop that sends, `write` behind it, also when it ends by an error.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._rows: list[tuple[Any, ...]] = []
+        self._written = time.monotonic()
+
+    def add(self, request: ScrapeRequest, scrape_id: int | None) -> None:
+        """Take one accepted request down."""
+        params = orjson.dumps(dict(request.params)).decode()
+        row = (request.platform, request.flow, scrape_id or 0, params, self._run_id, datetime.now(UTC))
+        self._rows.append(row)
+
+    def write_when_due(self) -> None:
+        """Write if the last time is some seconds ago. Raises WarehouseError."""
+        if time.monotonic() - self._written >= RECORD_EVERY_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write what has not been written yet. Raises WarehouseError; the rows are kept for another try."""
+        from stir import warehouse
+
+        head = f"insert into {ACCEPTED_REQUESTS} (platform, flow, scl_id, params, run_id, accepted_at) values"
+        warehouse.insert(head, self._rows, what=f"record in {ACCEPTED_REQUESTS}")
+        self._rows = []
+        self._written = time.monotonic()
 
 
 def create_table() -> None:
@@ -48,36 +78,4 @@ def create_table() -> None:
     from stir import warehouse
 
     for statement in DDL:
-        warehouse.command(statement, what=f"create {TABLE}")
-
-
-class AcceptedRequests:
-    """Collects what was accepted and records it in large inserts; used in one thread, as a context manager.
-
-    Whatever ends the block, what was collected is recorded before it is left.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[int, str, str, str, datetime]] = []
-
-    def __enter__(self) -> AcceptedRequests:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._record()
-
-    def add(self, request: ScrapeRequest, scrape_id: int | None) -> None:
-        """One accepted request. Raises WarehouseError when a full batch could not be recorded."""
-        params: Mapping[str, object] = dict(request.params)
-        self._waiting.append(
-            (scrape_id or 0, request.platform, request.flow, orjson.dumps(params).decode(), datetime.now(UTC))
-        )
-        if len(self._waiting) >= RECORD_EVERY:
-            self._record()
-
-    def _record(self) -> None:
-        from stir import warehouse
-
-        head = f"insert into {TABLE} (scl_id, platform, flow, params, accepted_at) values"
-        warehouse.insert(head, self._waiting, what=f"record {len(self._waiting)} accepted requests in {TABLE}")
-        self._waiting = []
+        warehouse.command(statement, what=f"create {ACCEPTED_REQUESTS}")

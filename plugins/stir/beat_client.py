@@ -9,6 +9,7 @@ envelope. Spec: scrape_flows.md sections 1-3.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +22,14 @@ from typing import Any, TypeVar
 
 import httpx
 import orjson
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_any,
+    wait_random_exponential,
+)
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +55,10 @@ class RefusedError(Exception):
         self.code = code
 
 
+class AlreadyTakenError(Exception):
+    """Beat has taken another request with this Idempotency-Key: the same entity within the same time."""
+
+
 @dataclass(frozen=True)
 class ScrapeRequest:
     """One request to Beat. `entity` is what is scraped (for the log), `idempotency_key` what makes it unique."""
@@ -67,6 +79,7 @@ class Outcome:
     """What became of the requests of one run."""
 
     sent: int = 0
+    already_taken: int = 0
     refused: int = 0
     failed: int = 0
     not_tried: int = 0
@@ -78,7 +91,7 @@ class Outcome:
     @property
     def tried(self) -> int:
         """Requests that got a final answer, good or bad."""
-        return self.sent + self.refused + self.failed
+        return self.sent + self.already_taken + self.refused + self.failed
 
     @property
     def error_share(self) -> float:
@@ -89,6 +102,7 @@ class Outcome:
         """JSON-ready counts, seconds and the first few errors."""
         return {
             "sent": self.sent,
+            "already_taken": self.already_taken,
             "refused": self.refused,
             "failed": self.failed,
             "not_tried": self.not_tried,
@@ -147,6 +161,7 @@ class BeatClient:
         self._parallel = max(1, int(parallel))
         self._rate = RateLimit(per_second)
         self._tries = tries
+        self._retries_until = math.inf
         self._back_off = wait_random_exponential(multiplier=first_wait, max=30)
         self._http = httpx.Client(
             base_url=base_url.rstrip("/"),
@@ -164,7 +179,8 @@ class BeatClient:
     def create(self, request: ScrapeRequest) -> int | None:
         """Create one scrape request; returns Beat's scrape id.
 
-        Raises RefusedError when Beat declines it, RetryableReplyError when it did not take it after all tries.
+        Raises RefusedError when Beat declines it, AlreadyTakenError when it has taken another one with the same key,
+        RetryableReplyError when it did not take it after all tries.
         """
         return self._repeatedly(lambda: self._post(request))
 
@@ -201,40 +217,62 @@ class BeatClient:
         *,
         may_stop: Callable[[Outcome], bool],
         accepted: Callable[[ScrapeRequest, int | None], None] = lambda request, scrape_id: None,
+        until: float = math.inf,
+        outcome: Outcome | None = None,
     ) -> Outcome:
         """Create many requests, `parallel` at a time, in order of arrival.
 
-        `accepted` is told of each request that Beat has taken, with its scrape id, in the caller's thread.
-        After each answer `may_stop` is asked; once it says so no new request starts and the rest counts as not tried.
-        One request's failure never hides another's success: everything is counted in the Outcome.
+        After each answer `may_stop` is asked; once it says so, or the clock (`time.monotonic`) has passed `until`, no
+        new request starts, none is repeated, and the rest counts as not tried. `accepted` gets each request that Beat
+        took, with its scrape id. One request's failure never hides another's success: everything is counted in the
+        Outcome, in the one that is given so that the caller has it after an error too. What is in flight when an error
+        comes is waited for and counted.
         """
-        outcome, queue, began = Outcome(), iter(requests), time.monotonic()
+        outcome = Outcome() if outcome is None else outcome
+        queue, began = iter(requests), time.monotonic()
         running: dict[Future[int | None], ScrapeRequest] = {}
         stopped = exhausted = False
-        with ThreadPoolExecutor(self._parallel, thread_name_prefix="beat") as pool:
-            while True:
-                while not stopped and not exhausted and len(running) < self._parallel:
-                    request = next(queue, None)
-                    if request is None:
-                        exhausted = True
-                    else:
-                        running[pool.submit(self.create, request)] = request
-                if not running:
-                    break
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    request = running.pop(future)
-                    if self._count(outcome, request, future):
-                        accepted(request, future.result())
-                stopped = stopped or may_stop(outcome)
-        outcome.not_tried = sum(1 for _ in queue)
-        outcome.seconds = time.monotonic() - began
+        self._retries_until = until
+        try:
+            with ThreadPoolExecutor(self._parallel, thread_name_prefix="beat") as pool:
+                try:
+                    while True:
+                        stopped = stopped or time.monotonic() >= until
+                        while not stopped and not exhausted and len(running) < self._parallel:
+                            request = next(queue, None)
+                            if request is None:
+                                exhausted = True
+                            else:
+                                running[pool.submit(self.create, request)] = request
+                        if not running:
+                            break
+                        done, _ = wait(running, return_when=FIRST_COMPLETED)
+                        for future in done:
+                            self._count(outcome, running.pop(future), future, accepted)
+                        stopped = stopped or may_stop(outcome)
+                except BaseException:
+                    self._retries_until = 0
+                    raise
+        finally:
+            for future, request in running.items():
+                self._count(outcome, request, future, accepted)
+            outcome.not_tried = sum(1 for _ in queue)
+            outcome.seconds = time.monotonic() - began
+            self._retries_until = math.inf
         return outcome
 
-    def _count(self, outcome: Outcome, request: ScrapeRequest, future: Future[int | None]) -> bool:
-        """Count one answer; whether Beat has taken the request."""
+    def _count(
+        self,
+        outcome: Outcome,
+        request: ScrapeRequest,
+        future: Future[int | None],
+        accepted: Callable[[ScrapeRequest, int | None], None],
+    ) -> None:
         try:
             scrape_id = future.result()
+        except AlreadyTakenError as error:
+            outcome.already_taken += 1
+            log.info("already taken: %s: %s", request.entity, error)
         except RefusedError as error:
             outcome.refused += 1
             outcome.errors.append(f"{request.entity}: {error}")
@@ -242,12 +280,11 @@ class BeatClient:
         except RetryableReplyError as error:
             outcome.failed += 1
             outcome.errors.append(f"{request.entity}: {error}")
-            log.error("failed after %d tries: %s: %s", self._tries, request.entity, error)
+            log.error("failed after at most %d tries: %s: %s", self._tries, request.entity, error)
         else:
             outcome.sent += 1
+            accepted(request, scrape_id)
             log.debug("sent: %s as scrape request %s", request.entity, scrape_id)
-            return True
-        return False
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -260,7 +297,7 @@ class BeatClient:
     def _repeatedly(self, call: Callable[[], T]) -> T:
         for attempt in Retrying(
             retry=retry_if_exception_type(RetryableReplyError),
-            stop=stop_after_attempt(self._tries),
+            stop=stop_any(stop_after_attempt(self._tries), lambda _: time.monotonic() >= self._retries_until),
             wait=self._wait,
             reraise=True,
         ):
@@ -270,7 +307,11 @@ class BeatClient:
 
     def _post(self, request: ScrapeRequest) -> int | None:
         path, key = f"/scrape_request_log/flow/{request.flow}", {"Idempotency-Key": request.idempotency_key}
-        return envelope(self._send("POST", path, content=request.body(), headers=key)).get("scrape_id")
+        reply = self._send("POST", path, content=request.body(), headers=key)
+        # A body that does not validate is 422 too, and says nothing of keys.
+        if reply.status_code == 422 and "idempotency-key" in reply.text.lower():
+            raise AlreadyTakenError(_excerpt(reply))
+        return envelope(reply).get("scrape_id")
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One try of one call. Raises RetryableReplyError for 429, 5xx and no reply at all."""

@@ -19,7 +19,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from stir import accepted_requests
+from stir.accepted_requests import ACCEPTED_REQUESTS
 from stir.warehouse import literal
 
 REQUEST_EVENTS = "_e.scrape_request_log_events"
@@ -84,8 +84,9 @@ class ScrapeSource:
     request. With `batching`, params hold the list of entities, the fixed ones, and what `batching.by` allows.
 
     Who is left out: whoever was asked about within `cool_down`, whatever became of it (None: earlier attempts do not
-    matter). `attempts_in_cool_down` distinct requests within it exclude. A request that ended FAILED excludes only for
-    `retry_failed_after`, if that is set. Requests of `counted_flows`, which do the same work under another name and
+    matter): what counts are Beat's events, and the requests that it has accepted from us. `attempts_in_cool_down`
+    distinct requests within it exclude. A request that ended FAILED excludes only for `retry_failed_after`, if that is
+    set. Requests of `counted_flows`, which do the same work under another name and
     keep the entity at the same place, count like those of `flow`. `failure_rule` gives up on entities.
 
     How much: `order` is SQL over the candidate query's columns; the entity is always the last tie-break.
@@ -197,17 +198,15 @@ class ScrapeSource:
         return self.candidates.read_text(encoding="utf-8").strip().rstrip(";")
 
     def recent_sql(self) -> str:
-        """Entities requested within the cool-down: by the request events, which are seconds old, and by what Beat has
-        accepted, should events not arrive."""
+        """Entities requested within the cool-down, from the request events and from what Beat has accepted lately."""
         entity, attempts = self._entity_in("params"), self.attempts_in_cool_down
-        flows = ", ".join(literal(flow) for flow in (self.flow, *self.counted_flows))
-        events = f"from (\n{indent(self._states_sql(flows, ago(self.cool_down)))}\n)"
+        asked = f"from (\n{indent(self._asked_sql((self.flow, *self.counted_flows), ago(self.cool_down)))}\n)"
         if self.retry_failed_after is None:
-            return f"select {entity} as entity\n{events}\ngroup by entity\nhaving uniqExact(scl_id) >= {attempts}"
+            return f"select {entity} as entity\n{asked}\ngroup by entity\nhaving uniqExact(scl_id) >= {attempts}"
         requests = (
             f"select {entity} as entity, max(event_timestamp) as last_event,\n"
             f"    countIf(status = 'FAILED') > 0 and countIf(status = 'COMPLETE') = 0 as has_failed\n"
-            f"{events}\ngroup by entity, scl_id"
+            f"{asked}\ngroup by entity, scl_id"
         )
         return (
             f"select entity\nfrom (\n{indent(requests)}\n)\n"
@@ -237,25 +236,31 @@ class ScrapeSource:
         )
 
     def backlog_sql(self) -> str:
-        """One row, one column `waiting`: requests of this flow of the last hour that Beat has not finished."""
-        states = self._states_sql(literal(self.flow), ago(timedelta(hours=1)))
+        """One row, one column `waiting`: requests of this flow of the last hour that Beat has not finished, whether
+        their events have arrived or not.
+        """
+        asked = self._asked_sql((self.flow,), "now('UTC') - interval 1 hour")
         return (
-            f"select count() as waiting from (\n    select scl_id from (\n{indent(indent(states))}\n    )\n"
+            f"select count() as waiting from (\n    select scl_id from (\n{indent(asked, ' ' * 8)}\n    )\n"
             "    group by scl_id having countIf(status in ('COMPLETE', 'FAILED')) = 0\n)"
         )
 
-    def _states_sql(self, flows: str, since: str) -> str:
-        """States of requests of these flows since then: their events, and the first state of what Beat has accepted.
-        A request may stand in both, under one id.
+    def _asked_sql(self, flows: Iterable[str], since: str) -> str:
+        """SQL: scl_id, params, status, event_timestamp of the requests of some flows: their events, and once more those
+        that Beat has accepted, since the events may be late. The number at Beat says which belong together; a
+        request without one stands for itself.
         """
-        # The platform is the first column that both are sorted by.
-        which = f"where platform = {literal(self.platform)} and flow in ({flows})"
+        # Platform and flow are the first columns that both tables are sorted by.
+        condition = (
+            f"platform = {literal(self.platform)} and flow in ({', '.join(literal(flow) for flow in flows)})\n    and "
+        )
         return (
             f"select scl_id, params, status, event_timestamp\nfrom {REQUEST_EVENTS}\n"
-            f"{which} and event_timestamp >= {since}\n"
+            f"where {condition}event_timestamp >= {since}\n"
             "union all\n"
-            f"select scl_id, params, 'PENDING', accepted_at\nfrom {accepted_requests.TABLE}\n"
-            f"{which} and accepted_at >= {since}"
+            "select if(scl_id = 0, cityHash64(params, accepted_at), scl_id), params, 'ACCEPTED', "
+            "toDateTime(accepted_at, 'UTC')\n"
+            f"from {ACCEPTED_REQUESTS}\nwhere {condition}accepted_at >= {since}"
         )
 
     def payloads(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:

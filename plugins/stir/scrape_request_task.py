@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException
+
+from stir.run_page import left_behind
 
 if TYPE_CHECKING:
     from stir.beat_client import Outcome, ScrapeRequest
@@ -22,9 +25,11 @@ CONNECTION = "beat"
 POOL = "beat"
 BULK_POOL = "beat_bulk"
 SHOWN_IN_DRY_RUN = 20
-SHARE_OF_LIMIT = 0.85
 JUDGED_AFTER = 20
 """So many answers are needed before a run is stopped for its share of errors."""
+
+SENDING_SHARE_OF_LIMIT = 0.85
+"""A task stops sending after this share of its time limit: what is in flight then has time to end."""
 
 ON_FAILURE = """
 The error says how many requests were sent, refused and failed, with the first few reasons. Beat away or throttling:
@@ -58,21 +63,23 @@ def send_scrape_requests(source: ScrapeSource, task_id: str = "send_requests", p
     )
 
 
-def run(source: ScrapeSource, params: Mapping[str, Any], **context: Any) -> dict[str, Any]:
-    """Pick, send, count. Returns `{candidates, requests, sent, refused, failed, not_tried, seconds, errors, dry_run,
-    note}`.
+def run(source: ScrapeSource, params: Mapping[str, Any], run_id: str = "", **context: Any) -> dict[str, Any]:
+    """Pick, send, count. Returns `{candidates, requests, sent, already_taken, refused, failed, not_tried, seconds,
+    errors, dry_run, note}`; a run that fails after it began to send leaves the same as its XCom.
 
-    Nothing to do is a success that says so; a full backlog at Beat and the end of the task's time too. Raises
-    AirflowException when the share of refused and failed requests is above Variable `beat_error_share`; what was sent
-    stays sent, and is recorded: a retry leaves it out where the source has a cool-down. WarehouseError when ClickHouse
-    is away.
+    Nothing to do is a success that says so; a full backlog at Beat too, and a Beat so slow that the task's time is up
+    before all is sent. Raises AirflowException when the share of refused and failed requests is above Variable
+    `beat_error_share`; what was sent stays sent, and is recorded, so that a retry leaves it out. Raises WarehouseError
+    when ClickHouse cannot be asked or takes no record: then nothing more is sent.
     """
-    from stir import accepted_requests, warehouse
+    from stir import warehouse
+    from stir.accepted_requests import create_table
     from stir.beat_client import Outcome, ScrapeRequest
 
-    accepted_requests.create_table()
+    until = time.monotonic() + sending_seconds(context)
     limit, dry_run = int(params.get("limit") or source.limit), bool(params.get("dry_run"))
     name = source.candidates.name
+    create_table()
     if source.backlog_limit is not None:
         waiting = warehouse.rows(source.backlog_sql(), what=f"backlog of {source.flow}")[0]["waiting"]
         if waiting >= source.backlog_limit:
@@ -95,20 +102,27 @@ def run(source: ScrapeSource, params: Mapping[str, Any], **context: Any) -> dict
         )
         return {**result, "examples": [dict(request.params) for request in requests[:SHOWN_IN_DRY_RUN]]}
 
-    seconds = seconds_to_send(context.get("task"))
-    outcome, allowed = send(requests, seconds)
-    late = outcome.not_tried and outcome.error_share <= allowed
-    note = f"time was up after {seconds:.0f} s, the next run asks for the rest" if late else ""
-    result = report(source, len(rows), len(requests), outcome, False, note)
-    if outcome.error_share > allowed:
-        if "ti" in context:  # a failed task returns nothing, and its page is where people look first
-            context["ti"].xcom_push(key="return_value", value=result)
-        raise AirflowException(
-            f"{outcome.refused} of {outcome.tried} requests of {source.flow} were refused and {outcome.failed} failed "
-            f"(share {outcome.error_share:.0%}, allowed {allowed:.0%}), {outcome.sent} were sent, {outcome.not_tried} "
-            f"not tried. First errors: {'; '.join(outcome.errors[:3])}"
-        )
-    return result
+    outcome, page = Outcome(), {}
+    with left_behind(context, page):
+        try:
+            allowed = send(requests, outcome, run_id, until)
+        finally:
+            late = outcome.not_tried > 0 and time.monotonic() >= until
+            note = f"the time was up: {outcome.not_tried} requests are left to the next run" if late else ""
+            page.update(report(source, len(rows), len(requests), outcome, False, note))
+        if outcome.error_share > allowed:
+            raise AirflowException(
+                f"{outcome.refused} of {outcome.tried} requests of {source.flow} were refused and {outcome.failed} "
+                f"failed (share {outcome.error_share:.0%}, allowed {allowed:.0%}), {outcome.sent} were sent, "
+                f"{outcome.not_tried} not tried. First errors: {'; '.join(outcome.errors[:3])}"
+            )
+    return page
+
+
+def sending_seconds(context: Mapping[str, Any]) -> float:
+    """How long the task of this context may send."""
+    limit = getattr(context.get("task"), "execution_timeout", None)
+    return limit.total_seconds() * SENDING_SHARE_OF_LIMIT if limit else math.inf
 
 
 def nothing_to_do(source: ScrapeSource) -> str:
@@ -122,17 +136,9 @@ def nothing_to_do(source: ScrapeSource) -> str:
     return "nothing to do: no candidate is due"
 
 
-def seconds_to_send(task: Any) -> float:
-    """How long new requests may be started: most of the task's time limit, so that a slow Beat ends in counts and not
-    in a killed task.
-    """
-    limit = getattr(task, "execution_timeout", None)
-    return SHARE_OF_LIMIT * limit.total_seconds() if limit else float("inf")
-
-
-def send(requests: list[ScrapeRequest], seconds: float = float("inf")) -> tuple[Outcome, float]:
-    """Send requests through connection `beat`, within the platform's limits and for so many seconds; returns the
-    outcome and the error share allowed.
+def send(requests: list[ScrapeRequest], outcome: Outcome, run_id: str, until: float) -> float:
+    """Send requests through connection `beat`, within the platform's limits, until the clock (`time.monotonic`) says
+    `until`; counts them in `outcome`, records the accepted ones, and returns the error share allowed.
     """
     from airflow.sdk import Connection
 
@@ -141,23 +147,23 @@ def send(requests: list[ScrapeRequest], seconds: float = float("inf")) -> tuple[
     from stir.platform_variables import BEAT_ERROR_SHARE, BEAT_PARALLEL, BEAT_RATE, BEAT_TIMEOUT
 
     allowed = BEAT_ERROR_SHARE.number()
+    accepted = AcceptedRequests(run_id)
 
-    end = time.monotonic() + seconds
+    def hopeless(so_far: Outcome) -> bool:
+        accepted.write_when_due()
+        return so_far.tried >= JUDGED_AFTER and so_far.error_share > max(allowed, 0.5)
 
-    def no_more(so_far: Outcome) -> bool:
-        hopeless = so_far.tried >= JUDGED_AFTER and so_far.error_share > max(allowed, 0.5)
-        return hopeless or time.monotonic() > end
-
-    with (
-        AcceptedRequests() as accepted,
-        BeatClient(
-            Connection.get(CONNECTION).host or "",
-            timeout=BEAT_TIMEOUT.number(),
-            parallel=int(BEAT_PARALLEL.number()),
-            per_second=BEAT_RATE.number(),
-        ) as beat,
-    ):
-        return beat.create_all(requests, may_stop=no_more, accepted=accepted.add), allowed
+    with BeatClient(
+        Connection.get(CONNECTION).host or "",
+        timeout=BEAT_TIMEOUT.number(),
+        parallel=int(BEAT_PARALLEL.number()),
+        per_second=BEAT_RATE.number(),
+    ) as beat:
+        try:
+            beat.create_all(requests, may_stop=hopeless, accepted=accepted.add, until=until, outcome=outcome)
+        finally:
+            accepted.write()
+    return allowed
 
 
 def report(
@@ -166,8 +172,8 @@ def report(
     """Counts as one log line and as the XCom page."""
     page = {"candidates": candidates, "requests": requests, **outcome.as_dict(), "dry_run": dry_run, "note": note}
     log.info(
-        "%s: %d candidates, %d requests: %d sent, %d refused, %d failed, %d not tried in %.1f s%s",
-        source.flow, candidates, requests, outcome.sent, outcome.refused, outcome.failed, outcome.not_tried,
-        outcome.seconds, f" ({note})" if note else "",
+        "%s: %d candidates, %d requests: %d sent, %d already taken, %d refused, %d failed, %d not tried in %.1f s%s",
+        source.flow, candidates, requests, outcome.sent, outcome.already_taken, outcome.refused, outcome.failed,
+        outcome.not_tried, outcome.seconds, f" ({note})" if note else "",
     )  # fmt: skip
     return page

@@ -51,6 +51,8 @@ class CandidateTables:
         self.client.execute("drop database if exists dbt sync")
         for database in ("_e", "dbt"):
             self.client.execute(f"create database if not exists {database}")
+        for statement in accepted_requests.DDL:
+            self.client.execute(statement)
         for event in EVENT_TYPES.values():
             self.client.execute(event_schema.create_table(event, "_e"))
         for database, statements in clickhouse_sources.source_databases().items():
@@ -59,8 +61,6 @@ class CandidateTables:
             for statement in statements:
                 self.client.execute(statement.text)
         self.client.execute("use default")
-        for statement in accepted_requests.DDL:
-            self.client.execute(statement)
         for name in sorted(self.names):
             if name.startswith("dbt."):
                 self.client.execute(self.ddl(name.removeprefix("dbt.")))

@@ -73,10 +73,9 @@ class World:
         row = ("e", scl or self.number(), "INSTAGRAM", flow, json.dumps(params), status, NOW - timedelta(hours=hours))
         self.client.execute("insert into _e.scrape_request_log_events values", [row])
 
-    def accepted(self, code: str, *, hours: float, scl: int) -> None:
-        """Beat has taken a request; its events may follow."""
-        row = (scl, "INSTAGRAM", FLOW, json.dumps({"shortcode": code}), NOW - timedelta(hours=hours))
-        self.client.execute(f"insert into {accepted_requests.TABLE} values", [row])
+    def accepted(self, params: dict[str, Any], *, hours: float, scl: int = 0, flow: str = FLOW) -> None:
+        row = ("INSTAGRAM", flow, scl, json.dumps(params), "run", NOW - timedelta(hours=hours))
+        self.client.execute("insert into stir.accepted_requests values", [row])
 
     def outcome(
         self, code: str, status: str, data: str | None, *, days: float = 2, flow: str = FLOW, request: int | None = None
@@ -97,11 +96,10 @@ def world(clickhouse: Any) -> Iterator[World]:
     for name, ddl in zip(names, TABLES, strict=True):
         clickhouse.execute(f"drop table if exists {name}")
         clickhouse.execute(ddl)
-    for statement in accepted_requests.DDL:
-        clickhouse.execute(statement)
-    clickhouse.execute(f"truncate table {accepted_requests.TABLE}")
+    for ddl in accepted_requests.DDL:
+        clickhouse.execute(ddl)
     yield World(clickhouse)
-    for name in names:
+    for name in (*names, accepted_requests.ACCEPTED_REQUESTS):
         clickhouse.execute(f"drop table {name}")
 
 
@@ -206,37 +204,6 @@ def test_a_missing_table_says_what_to_run(world: World, clickhouse: Any) -> None
             world.chosen()
     finally:
         clickhouse.execute("rename table dbt.moved_away to dbt.stg_beat_instagram_post")
-
-
-def test_what_beat_has_accepted_counts_before_its_events_arrive(world: World) -> None:
-    for code in ("a", "b", "c"):
-        world.item(code)
-    world.accepted("a", hours=11, scl=900)
-    world.accepted("b", hours=13, scl=901)
-    assert world.chosen() == ["b", "c"]
-
-
-def test_an_accepted_request_and_its_events_are_one(world: World) -> None:
-    twice = ScrapeSource(**{**SOURCE.__dict__, "attempts_in_cool_down": 2})
-    again = ScrapeSource(**{**SOURCE.__dict__, "retry_failed_after": timedelta(hours=2)})
-    for code in ("once", "failed"):
-        world.item(code)
-    world.accepted("once", hours=3, scl=900)
-    world.asked("once", hours=3, scl=900, status="COMPLETE")
-    world.accepted("failed", hours=3, scl=901)
-    world.asked("failed", hours=2.5, scl=901, status="FAILED")
-    assert world.chosen(twice) == ["failed", "once"]
-    assert world.chosen(again) == ["failed"]
-
-
-def test_the_backlog_counts_what_beat_has_accepted(world: World) -> None:
-    world.accepted("a", hours=0.5, scl=900)
-    world.asked("a", hours=0.5, scl=900)
-    world.accepted("b", hours=0.5, scl=901)
-    world.asked("b", hours=0.4, scl=901, status="FAILED")
-    world.accepted("c", hours=0.3, scl=902)
-    world.accepted("d", hours=1.5, scl=903)
-    assert warehouse.rows(SOURCE.backlog_sql(), what="backlog") == [{"waiting": 2}]
 
 
 def test_the_backlog_counts_requests_that_beat_has_not_finished(world: World) -> None:
@@ -423,6 +390,47 @@ def test_requests_of_flows_that_do_the_same_work_count(world: World, tmp_path: P
     row = ("e", world.number(), "YOUTUBE", FLOW, '{"code": "c"}', "PENDING", NOW)
     world.client.execute("insert into _e.scrape_request_log_events values", [row])
     assert [entity for entity, _ in sent(source)] == ["b", "c"]
+
+
+def test_what_was_accepted_counts_like_its_event_and_once_with_it(world: World, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"cool_down": timedelta(hours=12), "order": "code", "counted_flows": ("larger_flow",)}
+    codes = ("accepted", "long_ago", "other_flow", "same_work", "by_number", "once", "twice", "unnumbered")
+    source = variant(tmp_path / "q.sql", f"select arrayJoin({list(codes)}) as code", **options)
+    world.accepted({"code": "accepted"}, hours=11, scl=1)
+    world.accepted({"code": "long_ago"}, hours=13, scl=2)
+    world.accepted({"code": "other_flow"}, hours=1, scl=3, flow="other_flow")
+    world.accepted({"code": "same_work"}, hours=1, scl=4, flow="larger_flow")
+    world.accepted({"code": "once"}, hours=1, scl=6)
+    world.asked_with({"code": "once"}, hours=1, scl=6)
+    world.accepted({"code": "twice"}, hours=1, scl=7)
+    world.asked_with({"code": "twice"}, hours=2, scl=8)
+    for hours in (1, 2):
+        world.accepted({"code": "unnumbered"}, hours=hours)
+    assert [entity for entity, _ in sent(source)] == ["by_number", "long_ago", "other_flow"]
+    twice = variant(tmp_path / "q.sql", source.candidate_sql(), **options, attempts_in_cool_down=2)
+    assert [entity for entity, _ in sent(twice)] == sorted(set(codes) - {"twice", "unnumbered"})
+
+
+def test_a_request_that_failed_after_it_was_accepted_excludes_for_the_shorter_time(
+    world: World, tmp_path: Path
+) -> None:
+    source = variant(
+        tmp_path / "q.sql", "select arrayJoin(['failed', 'open']) as code", cool_down=timedelta(hours=12),
+        retry_failed_after=timedelta(hours=2), order="code",
+    )  # fmt: skip
+    for number, code in enumerate(("failed", "open"), start=1):
+        world.accepted({"code": code}, hours=3.1, scl=number)
+    world.asked_with({"code": "failed"}, hours=3, scl=1, status="FAILED")
+    assert [entity for entity, _ in sent(source)] == ["failed"]
+
+
+def test_every_entity_of_an_accepted_batch_is_left_out(world: World, tmp_path: Path) -> None:
+    source = variant(
+        tmp_path / "q.sql", "select arrayJoin(['a', 'b', 'c']) as code", cool_down=timedelta(hours=1), order="code",
+        batching=Batching(param="codes", size=10),
+    )  # fmt: skip
+    world.accepted({"codes": ["a", "c"]}, hours=0.5, scl=1)
+    assert [entity for entity, _ in sent(source)] == ["b"]
 
 
 @pytest.mark.parametrize(

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException
-from misbehaving_beat import Answer, MisbehavingBeat
+from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
+from airflow.sdk.execution_time.timeout import timeout
+from misbehaving_beat import ACCEPTED, Answer, MisbehavingBeat
 from stir.scrape_request import ScrapeSource
-from stir.scrape_request_task import run
+from stir.scrape_request_task import run, send_scrape_requests
+from stir.warehouse import WarehouseError
 
+from event_sinker import schema as event_schema
 from event_sinker.events import EVENT_TYPES
-from event_sinker.schema import create_table
 
+REQUEST_EVENTS = next(event for event in EVENT_TYPES.values() if event.table == "scrape_request_log_events")
 pytestmark = pytest.mark.integration
 REFUSED = {"status": {"type": "ERROR", "message": "Something went wrong - queue", "code": 400}}
 
 
+class Left:
+    """A task instance, as far as a task leaves its page with it."""
+
+    def __init__(self) -> None:
+        self.page: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        assert key == "return_value"
+        self.page = value
+
+
+@pytest.fixture
+def left() -> Left:
+    return Left()
+
+
 @pytest.fixture
 def source(tmp_path: Path, clickhouse: Any) -> ScrapeSource:
-    """Thirty candidates c00 ... c29, no exclusions."""
+    """Thirty candidates c00 ... c29, no exclusions; Beat has neither accepted nor told anything yet."""
+    clickhouse.execute("drop table if exists stir.accepted_requests sync")
+    clickhouse.execute("create database if not exists _e")
+    clickhouse.execute("drop table if exists _e.scrape_request_log_events sync")
+    clickhouse.execute(event_schema.create_table(REQUEST_EVENTS, "_e"))
     file = tmp_path / "thirty.sql"
     file.write_text("select concat('c', leftPad(toString(number), 2, '0')) as shortcode from numbers(30)")
     return ScrapeSource(
@@ -86,60 +111,6 @@ def test_a_few_refusals_are_counted_but_do_not_fail_the_task(source: ScrapeSourc
     page = run(source, params={})
     assert (page["sent"], page["refused"]) == (11, 1)
     assert page["errors"] == ["c05: ERROR 400: Something went wrong - queue"]
-
-
-@pytest.fixture
-def resting(source: ScrapeSource, clickhouse: Any) -> ScrapeSource:
-    """The same with a cool-down, and no event of any request ever arrives."""
-    clickhouse.execute("create database if not exists _e")
-    clickhouse.execute("drop table if exists _e.scrape_request_log_events")
-    clickhouse.execute(create_table(EVENT_TYPES["scrape_request_log"], "_e"))
-    clickhouse.execute("drop table if exists stir.accepted_requests")
-    return ScrapeSource(**{**source.__dict__, "cool_down": timedelta(hours=12)})
-
-
-def test_nobody_is_asked_twice_while_events_do_not_arrive(resting: ScrapeSource, beat: MisbehavingBeat) -> None:
-    assert run(resting, params={})["sent"] == 12
-    assert run(resting, params={})["sent"] == 12, "the next twelve"
-    codes = [body["params"]["shortcode"] for body in beat.bodies]
-    assert codes == [f"c{n:02}" for n in range(24)]
-
-
-def test_what_a_failing_run_has_sent_is_not_asked_again(resting: ScrapeSource, beat: MisbehavingBeat) -> None:
-    beat.script = lambda r: Answer(body=REFUSED if r.body["params"]["shortcode"] < "c06" else None)
-    pushed = Pushed()
-    with pytest.raises(AirflowException, match=r"6 of 12"):
-        run(resting, params={}, ti=pushed)
-    assert (pushed.page["sent"], pushed.page["refused"]) == (6, 6)
-    beat.script = []
-    assert run(resting, params={"limit": 6})["sent"] == 6
-    assert [body["params"]["shortcode"] for body in beat.bodies[12:]] == [f"c{n:02}" for n in range(6)]
-
-
-def test_a_dry_run_records_nothing(resting: ScrapeSource, beat: MisbehavingBeat) -> None:
-    run(resting, params={"dry_run": True})
-    assert run(resting, params={})["sent"] == 12
-
-
-def test_a_slow_beat_gets_as_many_as_the_time_allows(resting: ScrapeSource, beat: MisbehavingBeat) -> None:
-    class Limited:
-        execution_timeout = timedelta(seconds=2)
-
-    beat.script = lambda _: Answer(delay=0.3)
-    page = run(resting, params={}, task=Limited())
-    assert 0 < page["sent"] < 12
-    assert page["sent"] + page["not_tried"] == 12
-    assert page["note"] == "time was up after 2 s, the next run asks for the rest"
-
-
-class Pushed:
-    """Stands where Airflow's task instance does: keeps what is pushed."""
-
-    page: dict[str, Any]
-
-    def xcom_push(self, key: str, value: dict[str, Any]) -> None:
-        assert key == "return_value"
-        self.page = value
 
 
 def test_too_many_refusals_fail_the_task_with_figures_and_reasons(source: ScrapeSource, beat: MisbehavingBeat) -> None:
@@ -259,5 +230,169 @@ def test_rows_without_an_entity_are_left_out(source: ScrapeSource, beat: Misbeha
 
 def test_a_warehouse_that_is_away_is_one_clear_error(source: ScrapeSource, connection: Callable[..., None]) -> None:
     connection("clickhouse_gcc", host="127.0.0.1", port=9, login="stir", password="x")
-    with pytest.raises(Exception, match=r"accepted_requests: ClickHouse at 127.0.0.1:9 .* does not answer: .*refused"):
+    with pytest.raises(Exception, match=r"ClickHouse at 127.0.0.1:9 .* does not answer: .*refused"):
         run(source, params={})
+
+
+# ---- what Beat has accepted
+
+
+@pytest.fixture
+def forgetful(beat: MisbehavingBeat) -> MisbehavingBeat:
+    """A Beat without idempotency: each request that it takes gets a new number."""
+    numbers = count(1)
+    beat.script = lambda _: Answer(body={**ACCEPTED, "scrape_id": next(numbers)})
+    return beat
+
+
+def variant(source: ScrapeSource, **options: Any) -> ScrapeSource:
+    return ScrapeSource(**{**source.__dict__, **options})
+
+
+def told(clickhouse: Any, scrape_id: int, status: str) -> None:
+    """An event of Beat that has arrived."""
+    clickhouse.execute(
+        "insert into _e.scrape_request_log_events (event_id, scl_id, platform, flow, params, status, event_timestamp) "
+        f"select 'e', {scrape_id}, platform, flow, params, '{status}', now('UTC') from stir.accepted_requests "
+        f"where scl_id = {scrape_id}"
+    )
+
+
+def test_without_events_nobody_is_asked_about_again_before_the_cool_down_is_over(
+    source: ScrapeSource, forgetful: MisbehavingBeat, clickhouse: Any
+) -> None:
+    halfday = variant(source, cool_down=timedelta(hours=12), limit=30)
+    assert run(halfday, params={}, run_id="scheduled__1")["sent"] == 30
+    assert run(halfday, params={})["note"] == "nothing to do: no candidate is due"
+    assert len(forgetful.requests) == 30
+    found = clickhouse.execute(
+        "select platform, flow, count(), uniqExact(scl_id), any(run_id) from stir.accepted_requests group by 1, 2"
+    )
+    assert found == [("INSTAGRAM", "refresh_post_by_shortcode", 30, 30, "scheduled__1")]
+
+    clickhouse.execute(
+        "insert into stir.accepted_requests select * replace (accepted_at - interval 12 hour as accepted_at) "
+        "from stir.accepted_requests where params like '%c0%'"
+    )
+    clickhouse.execute("alter table stir.accepted_requests delete where params like '%c0%' and accepted_at > now() - 60"
+                       " settings mutations_sync = 1")  # fmt: skip
+    assert run(halfday, params={})["sent"] == 10
+
+
+def test_a_backlog_is_seen_without_events_and_shrinks_with_them(
+    source: ScrapeSource, forgetful: MisbehavingBeat, clickhouse: Any
+) -> None:
+    full = variant(source, backlog_limit=12)
+    assert run(full, params={})["sent"] == 12
+    assert run(full, params={})["note"].startswith("nothing sent: 12 requests of refresh_post_by_shortcode are still")
+    told(clickhouse, 3, "PENDING")
+    told(clickhouse, 3, "COMPLETE")
+    assert run(full, params={})["sent"] == 12
+    clickhouse.execute("truncate table stir.accepted_requests")
+    assert run(full, params={})["sent"] == 12
+
+
+def test_what_was_accepted_longer_than_an_hour_ago_is_no_backlog(
+    source: ScrapeSource, forgetful: MisbehavingBeat, clickhouse: Any
+) -> None:
+    full = variant(source, backlog_limit=12)
+    run(full, params={})
+    clickhouse.execute("create table stir.old as stir.accepted_requests")
+    clickhouse.execute(
+        "insert into stir.old select * replace (accepted_at - interval 61 minute as accepted_at) "
+        "from stir.accepted_requests"
+    )
+    clickhouse.execute("exchange tables stir.old and stir.accepted_requests")
+    clickhouse.execute("drop table stir.old sync")
+    assert run(full, params={})["sent"] == 12
+
+
+def test_what_was_refused_is_asked_again_and_what_was_accepted_is_not(
+    source: ScrapeSource, beat: MisbehavingBeat
+) -> None:
+    halfday = variant(source, cool_down=timedelta(hours=12))
+    beat.script = lambda r: Answer(body=REFUSED if r.body["params"]["shortcode"] < "c06" else None)
+    with pytest.raises(AirflowException, match="6 of 12"):
+        run(halfday, params={})
+    beat.script = []
+    beat.requests.clear()
+    assert run(halfday, params={})["sent"] == 12
+    assert [body["params"]["shortcode"] for body in beat.bodies] == [f"c{n:02}" for n in (*range(6), *range(12, 18))]
+
+
+def test_a_dry_run_counts_as_no_request(source: ScrapeSource, beat: MisbehavingBeat) -> None:
+    halfday = variant(source, cool_down=timedelta(hours=12))
+    run(halfday, params={"dry_run": True})
+    assert run(halfday, params={})["sent"] == 12
+
+
+def test_a_request_is_recorded_while_the_task_sends_and_when_it_is_cut_off(
+    source: ScrapeSource, beat: MisbehavingBeat, clickhouse: Any, left: Left
+) -> None:
+    beat.script = lambda _: Answer(delay=0.1)
+    halfday = variant(source, cool_down=timedelta(hours=12), limit=30)
+    with pytest.raises(AirflowTaskTimeout), timeout(2):
+        run(halfday, params={}, ti=left)
+    asked = len(beat.requests)
+    assert 5 < asked < 30
+    assert clickhouse.execute("select count() from stir.accepted_requests") == [(asked,)]
+    assert (left.page["sent"], left.page["not_tried"]) == (asked, 30 - asked)
+    beat.requests.clear()
+    assert run(halfday, params={})["sent"] == 30 - asked
+
+
+def test_without_a_record_nothing_more_is_sent(
+    source: ScrapeSource, beat: MisbehavingBeat, clickhouse: Any, monkeypatch: pytest.MonkeyPatch, left: Left
+) -> None:
+    monkeypatch.setattr("stir.accepted_requests.RECORD_EVERY_SECONDS", 0.0)
+
+    def answer(_: object) -> Answer:
+        if len(beat.requests) == 3:
+            clickhouse.execute("drop table stir.accepted_requests sync")
+        return Answer()
+
+    beat.script = answer
+    with pytest.raises(WarehouseError, match=r"record in stir\.accepted_requests"):
+        run(variant(source, cool_down=timedelta(hours=12)), params={}, ti=left)
+    assert len(beat.requests) == left.page["sent"] == 3
+    assert left.page["not_tried"] == 9
+
+
+# ---- what a run leaves behind
+
+
+def test_a_run_that_fails_leaves_its_counts(source: ScrapeSource, beat: MisbehavingBeat, left: Left) -> None:
+    beat.script = lambda r: Answer(body=REFUSED if r.body["params"]["shortcode"] < "c06" else None)
+    with pytest.raises(AirflowException, match="6 of 12"):
+        run(source, params={}, ti=left)
+    assert {name: left.page[name] for name in ("candidates", "requests", "sent", "refused", "failed", "not_tried")} == {
+        "candidates": 12, "requests": 12, "sent": 6, "refused": 6, "failed": 0, "not_tried": 0
+    }  # fmt: skip
+    assert left.page["errors"][0] == "c00: ERROR 400: Something went wrong - queue"
+
+
+def test_a_slow_beat_gets_what_the_time_allows_and_the_rest_is_left_to_the_next_run(
+    source: ScrapeSource, beat: MisbehavingBeat
+) -> None:
+    beat.script = lambda _: Answer(delay=0.15)
+    halfday = variant(source, cool_down=timedelta(hours=12), limit=30)
+    task = send_scrape_requests(halfday)
+    task.execution_timeout = timedelta(seconds=2)
+    began = time.monotonic()
+    with timeout(2):
+        page = run(halfday, params={}, task=task)
+    assert time.monotonic() - began < 2
+    assert 3 < page["sent"] < 15
+    assert page["not_tried"] == 30 - page["sent"]
+    assert page["note"] == f"the time was up: {page['not_tried']} requests are left to the next run"
+    beat.script = []
+    assert run(halfday, params={})["sent"] == page["not_tried"]
+
+
+def test_another_request_with_the_same_key_is_no_refusal(source: ScrapeSource, beat: MisbehavingBeat) -> None:
+    """A picture's address is signed anew at each reading, so the same request may come with other params."""
+    taken = Answer(status=422, body={"detail": "this Idempotency-Key came before with another request"})
+    invalid = Answer(status=422, body={"detail": [{"msg": "field required"}]})
+    beat.script = lambda r: {"c00": invalid, "c01": Answer()}.get(r.body["params"]["shortcode"], taken)
+    page = run(source, params={})
+    assert (page["sent"], page["already_taken"], page["refused"]) == (1, 10, 1)
