@@ -17,7 +17,7 @@ from tests.fault.steady_publisher import SteadyPublisher
 from tests.fault.tcp_proxy import TcpProxy
 from tests.fault.test_server_outages import kill_and_restart
 
-SECONDS = float(os.environ.get("STIR_SOAK_SECONDS", "120"))
+SECONDS = float(os.environ.get("STIR_SOAK_SECONDS", "180"))
 SEED = int(os.environ.get("STIR_SOAK_SEED") or random.SystemRandom().randrange(1 << 32))
 TYPES = ("profile_log", "post_log", "scrape_request_log")
 
