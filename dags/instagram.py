@@ -151,8 +151,8 @@ with DagDeclaration(
     documentation=Documentation(
         purpose="""Have new stories of post collections scraped together with their owner's followers and engagement
         rates, by which their reach is estimated later. Those figures come from the warehouse. Only where it does not
-        know them, or not those of this week, the profile is asked for as well, and the story waits for the next run,
-        at most six hours.""",
+        know them, or not those of this week, the profile is asked for as well, and the story waits for the next run
+        after six hours at most, which is up to nine hours.""",
         inputs=f"""`dbt.stg_coffee_post_collection_item` (stories added within a day), `_e.post_log_events` (which have
         figures already), `dbt.mart_profile_core_metrics` (profile ids, followers),
         `dbt.mart_instagram_account_summary_partial` and `dbt.mart_instagram_account_summary` (engagement rates),

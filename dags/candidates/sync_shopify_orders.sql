@@ -3,7 +3,7 @@
 -- zone). Beat fetches at most 250 orders per request and knows no pages; the reference sent one request four times
 -- to get four pages. The slices: placed since the period began, in the 7 and in the 30 days before that, earlier.
 -- The period begins an hour before the newest run of which every slice was completed, so that an outage of up to 30
--- days loses nothing; the reference looked back 12 hours, whatever had happened. It begins at a whole hour, so that
+-- days loses nothing as long as no slice holds more than 250 changed orders; the reference looked back 12 hours, whatever had happened. It begins at a whole hour, so that
 -- two tries of a run ask the same.
 with
     stores as (

@@ -198,6 +198,12 @@ def test_a_pipeline_schedule_checks_the_data_and_does_nothing_else() -> None:
         subprocess.run(dbt, cwd=REPOSITORY, check=True, capture_output=True)
 
 
+def test_configuration_page_lists_every_pool() -> None:
+    page = (REPOSITORY / "docs" / "configuration.md").read_text()
+    for name, pool in json.loads((REPOSITORY / "dags" / "pools.json").read_text()).items():
+        assert f"| `{name}` | {pool['slots']} | {pool['description']} |" in page, name
+
+
 def test_configuration_page_lists_every_variable_and_connection(local_stack) -> None:
     page = (REPOSITORY / "docs" / "configuration.md").read_text()
     for variable in (*VARIABLES, *SERVING_VARIABLES):

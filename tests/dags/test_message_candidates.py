@@ -543,6 +543,19 @@ def test_only_a_comment_that_was_never_seen_before_orders_another_report(world: 
     assert world.messages(name) == [case.message(1)]
 
 
+def test_a_comment_that_grows_old_orders_no_report(world: World) -> None:
+    """The newest comment is older than two weeks by now; what is newest among the others was never told."""
+    name = "sync_post_collection_sentiment_report_path"
+    case = CASES[name]
+    world.add(case, 1)
+    comment = case.rows(1)[ACTIVITY]
+    seen = ago(days=8)
+    later = {"event_timestamp": seen, "publish_time": ago(days=20), "dimensions": '{"comment_id": "2"}'}
+    world.insert(ACTIVITY, {**comment, **later})
+    world.told(name, f"collection-1|{seen:%Y-%m-%d %H:%M:%S}", ago(days=7))
+    assert world.messages(name) == []
+
+
 def test_the_prefix_of_the_job_and_the_first_days_come_from_variables(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
