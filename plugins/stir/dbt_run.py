@@ -104,8 +104,6 @@ class DbtTierOperator(DbtRunOperator):
             raise self.nothing_selected(context)
         self.log.info("%s\n%s", summary.headline, summary.table)
         if not result.success:
-            if "ti" in context:  # a failed task returns nothing, and its counts are where people look first
-                context["ti"].xcom_push(key="return_value", value=summary.as_dict())
             raise AirflowException(summary.failure_text)
         return summary.as_dict()
 
