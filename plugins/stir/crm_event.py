@@ -23,6 +23,7 @@ from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException
 
+from stir.run_page import left_behind
 from stir.warehouse import literal
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ SENT_EVENTS = "stir.sent_crm_events"
 USER_ID = "User Id"
 SHOWN_IN_DRY_RUN = 20
 JUDGED_AFTER = 20
+COUNTED = ("sent", "refused", "failed")
 """So many answers are needed before a run is stopped for its share of errors."""
 
 ON_FAILURE = """
@@ -220,8 +222,9 @@ def send_events(source: CrmEventSource, task_id: str = "send_events") -> PythonO
     )
 
 
-def run(source: CrmEventSource, params: Mapping[str, Any], run_id: str, **_: Any) -> dict[str, Any]:
-    """Page through the users, send, record. Returns the counts of Totals, `seconds`, `dry_run` and `note`.
+def run(source: CrmEventSource, params: Mapping[str, Any], run_id: str, **context: Any) -> dict[str, Any]:
+    """Page through the users, send, record. Returns the counts of Totals, `seconds`, `dry_run` and `note`; a run that
+    fails leaves the same as its XCom.
 
     Nobody to tell is a success that says so. Raises AirflowException when the share of refused and failed events is
     above Variable `crm_error_share`; whoever got an event is recorded in any case.
@@ -232,19 +235,24 @@ def run(source: CrmEventSource, params: Mapping[str, Any], run_id: str, **_: Any
     for statement in DDL:
         warehouse.command(statement, what=f"create {SENT_EVENTS}")
     totals, began = Totals(), time.monotonic()
-    if dry_run:
-        show(source, totals, limit)
-        note = "dry run: nothing sent"
-    else:
-        send(source, totals, limit, run_id)
-        note = ""
-        if not totals.due:
-            note = "nothing to do: no user with an offer and without a recent event"
-        elif totals.due >= limit:
-            note = "the limit was reached: trigger the DAG again for the users after these"
-    page = {**totals.as_dict(), "seconds": round(time.monotonic() - began, 2), "dry_run": dry_run, "note": note}
-    log.info("%s: %s", source.name, page)
-    return page
+    note = "dry run: nothing sent" if dry_run else ""
+
+    def page() -> dict[str, Any]:
+        return {**totals.as_dict(), "seconds": round(time.monotonic() - began, 2), "dry_run": dry_run, "note": note}
+
+    try:
+        with left_behind(context, page, COUNTED):
+            if dry_run:
+                show(source, totals, limit)
+            else:
+                send(source, totals, limit, run_id)
+                if not totals.due:
+                    note = "nothing to do: no user with an offer and without a recent event"
+                elif totals.due >= limit:
+                    note = "the limit was reached: trigger the DAG again for the users after these"
+    finally:
+        log.info("%s: %s", source.name, page())
+    return page()
 
 
 def due_users(source: CrmEventSource, totals: Totals, limit: int) -> Iterator[list[User]]:

@@ -16,6 +16,8 @@ from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow_dbt_python.operators.dbt import DbtRunOperator
 
+from stir.run_page import left_behind
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 ALWAYS_EXCLUDED = "tag:deprecated"
 KEPT_APART = ("core", "post_ranker")
@@ -58,7 +60,7 @@ class DbtTierOperator(DbtRunOperator):
     DBT_TARGET, default target `production`); the warehouse's address and password are read by profiles.yml and pass
     through no Airflow field.
 
-    Returns (XCom) the small summary of `stir.dbt_summary.Summary.as_dict`.
+    Returns (XCom) the small summary of `stir.dbt_summary.Summary.as_dict`; a run with failed models leaves it too.
     Raises AirflowFailException when the selector matches no model (a retry cannot help), AirflowException with the
     names and messages of failed models or the reason why dbt could not run at all.
     """
@@ -104,7 +106,8 @@ class DbtTierOperator(DbtRunOperator):
             raise self.nothing_selected(context)
         self.log.info("%s\n%s", summary.headline, summary.table)
         if not result.success:
-            raise AirflowException(summary.failure_text)
+            with left_behind(context, summary.as_dict):
+                raise AirflowException(summary.failure_text)
         return summary.as_dict()
 
     @property

@@ -2,7 +2,8 @@
 
 What was sent is recorded in ClickHouse table `stir.published_messages` (created here if missing), which outlives
 Airflow's own database and can be queried beside the data: who was told about what, when, by which run. The record is
-written after the broker's confirmation, so a crash in between repeats a message and never loses one.
+written after the broker's confirmation, every hundred messages and when a message fails: a task that is killed may
+repeat its last hundred, and never loses one.
 Spec: events.yml `stir_dags_publish`, inventory decision 11.
 """
 
@@ -21,13 +22,14 @@ from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import Param
 
 from stir.platform_variables import PlatformVariable
+from stir.run_page import left_behind
 from stir.warehouse import literal
 
 log = logging.getLogger(__name__)
 
 POOL = "rabbitmq"
 SENT_MESSAGES = "stir.published_messages"
-RECORD_EVERY = 500
+RECORD_EVERY = 100
 ON_FAILURE = """
 What was confirmed before the failure is recorded and is not sent again; the retry or the next run sends the rest. "No
 queue is bound" means that the consumer's service has not declared its queue: tell its owner. RabbitMQ away: nothing
@@ -179,8 +181,9 @@ def publish_messages(source: MessageSource, task_id: str = "publish_messages") -
     )
 
 
-def run(source: MessageSource, params: Mapping[str, Any], run_id: str, **_: Any) -> dict[str, Any]:
-    """Query, publish, record. Returns `{candidates, published, dry_run, note}`.
+def run(source: MessageSource, params: Mapping[str, Any], run_id: str, **context: Any) -> dict[str, Any]:
+    """Query, publish, record. Returns `{candidates, published, dry_run, note}`; a run that fails while it publishes
+    leaves the same as its XCom.
 
     Nothing to do is a success that says so. Raises PublishError at the first message that the broker does not
     confirm; what was confirmed before it is recorded and not sent again by the retry.
@@ -198,31 +201,32 @@ def run(source: MessageSource, params: Mapping[str, Any], run_id: str, **_: Any)
         for row in rows[:SHOWN_IN_DRY_RUN]:
             log.info("would publish %s", source.body(row).decode())
         return report(source, len(rows), 0, True, "dry run: nothing published")
-    return report(source, len(rows), publish(source, rows, run_id), False, "")
+    page = {"candidates": len(rows), "published": 0, "dry_run": False, "note": ""}
+    with left_behind(context, lambda: page, ("published",)):
+        publish(source, rows, run_id, page)
+    return report(source, len(rows), page["published"], False, "")
 
 
-def publish(source: MessageSource, rows: list[dict[str, Any]], run_id: str) -> int:
-    """Publish one message per row and record the confirmed ones, also when a later one fails; returns how many."""
+def publish(source: MessageSource, rows: list[dict[str, Any]], run_id: str, page: dict[str, Any]) -> None:
+    """Publish one message per row, count the confirmed ones in `page`, and record them, also when a later one fails."""
     from stir.rabbitmq_publisher import Route, connected, parameters_from_airflow
 
     route = Route(source.exchange, source.routing_key)
     unrecorded: list[tuple[Any, ...]] = []
-    published = 0
     try:
         with connected(parameters_from_airflow(), route) as publisher:
             for row in rows:
                 identity = row[IDENTITY]
                 publisher.publish(source.body(row), message_id=f"{source.name}:{identity}:{run_id}")
                 unrecorded.append((source.name, identity, route.exchange, route.routing_key, run_id, datetime.now(UTC)))
-                published += 1
+                page["published"] += 1
                 if len(unrecorded) >= RECORD_EVERY:
                     record(unrecorded)
                     unrecorded = []
     finally:
         record(unrecorded)
-        if published < len(rows):
-            log.error("%d of %d messages were confirmed before the failure; they are recorded", published, len(rows))
-    return published
+        if page["published"] < len(rows):
+            log.error("%d of %d messages were confirmed before the failure", page["published"], len(rows))
 
 
 def record(messages: list[tuple[Any, ...]]) -> None:

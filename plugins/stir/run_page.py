@@ -1,11 +1,9 @@
-"""The page of counts that a run leaves behind as XCom, also when it fails: Airflow itself takes only the value that a
-task returns.
-"""
+"""What a run leaves behind: a page of counts as XCom, also when it fails, and the counts as metrics of Airflow."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,17 +14,32 @@ PAGE_KEY = "return_value"
 
 
 @contextmanager
-def left_behind(context: Mapping[str, Any], page: Mapping[str, Any]) -> Iterator[None]:
-    """Whatever ends the block by an error: the page, as it is by then, becomes the XCom of the task.
+def left_behind(
+    context: Mapping[str, Any], page: Callable[[], Mapping[str, Any]], counted: Iterable[str] = ()
+) -> Iterator[None]:
+    """However the block ends: the counts that `counted` names become metrics. If it ends by an error, the page becomes
+    the XCom of the task, which Airflow itself fills only by what a task returns.
 
-    A page that cannot be left is logged and hides no other error.
+    What cannot be left is logged and hides no other error.
     """
     try:
         yield
     except BaseException:
         if instance := context.get("ti"):
             try:
-                instance.xcom_push(key=PAGE_KEY, value=dict(page))
+                instance.xcom_push(key=PAGE_KEY, value=dict(page()))
             except Exception:
-                log.exception("the counts could not be left as XCom: %s", page)
+                log.exception("the counts could not be left as XCom: %s", page())
         raise
+    finally:
+        emit(context, page(), counted)
+
+
+def emit(context: Mapping[str, Any], page: Mapping[str, Any], counted: Iterable[str]) -> None:
+    """Add the counts of a run to the counters `stir.<DAG>.<count>`; Airflow sends them if its metrics are on."""
+    from airflow.sdk.observability import stats
+
+    dag_id = getattr(context.get("dag"), "dag_id", None)
+    for name in counted if dag_id else ():
+        if page.get(name):
+            stats.incr(f"stir.{dag_id}.{name}", page[name])

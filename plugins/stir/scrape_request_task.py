@@ -28,6 +28,7 @@ SHOWN_IN_DRY_RUN = 20
 JUDGED_AFTER = 20
 """So many answers are needed before a run is stopped for its share of errors."""
 
+COUNTED = ("sent", "already_taken", "refused", "failed", "not_tried")
 SENDING_SHARE_OF_LIMIT = 0.85
 """A task stops sending after this share of its time limit: what is in flight then has time to end."""
 
@@ -103,7 +104,7 @@ def run(source: ScrapeSource, params: Mapping[str, Any], run_id: str = "", **con
         return {**result, "examples": [dict(request.params) for request in requests[:SHOWN_IN_DRY_RUN]]}
 
     outcome, page = Outcome(), {}
-    with left_behind(context, page):
+    with left_behind(context, lambda: page, COUNTED):
         try:
             allowed = send(requests, outcome, run_id, until)
         finally:

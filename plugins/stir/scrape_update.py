@@ -9,7 +9,8 @@ Spec: scrape_flows.md sections 2.2 and 3.4, inventory decision 14.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,8 @@ import orjson
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from stir.run_page import left_behind
 
 if TYPE_CHECKING:
     from stir.beat_client import BeatClient
@@ -34,6 +37,7 @@ JUDGED_AFTER = 20
 """So many calls are needed before a run is stopped for its share of errors."""
 
 SHOWN = 20
+COUNTED = ("retried", "given_up", "moved_on", "unknown")
 ON_FAILURE = """
 "Not those of this Beat": connections `beat` and `clickhouse_gcc` point to different environments; nothing was changed.
 Beat away or refusing: what hangs goes on hanging, the retries and the next run free it.
@@ -105,12 +109,12 @@ def free_stuck_requests(source: StuckRequests, task_id: str = "free_stuck_reques
     )
 
 
-def run(source: StuckRequests, params: Mapping[str, Any], **_: Any) -> dict[str, Any]:
+def run(source: StuckRequests, params: Mapping[str, Any], **context: Any) -> dict[str, Any]:
     """Look up, then change. Returns `{candidates, retried, given_up, moved_on, unknown, errors, dry_run, note}`.
 
     `moved_on` are no longer PROCESSING at Beat, `unknown` are not there or are other requests. Nothing to do is a
-    success that says so. Raises AirflowFailException, with nothing changed, when too many are unknown;
-    AirflowException when too many calls fail (what was changed stays changed).
+    success that says so. A run that fails leaves the same as its XCom. Raises AirflowFailException, with nothing
+    changed, when too many are unknown; AirflowException when too many calls fail (what was changed stays changed).
     """
     from airflow.sdk import Connection
 
@@ -132,7 +136,11 @@ def run(source: StuckRequests, params: Mapping[str, Any], **_: Any) -> dict[str,
 
     allowed = BEAT_ERROR_SHARE.number()
     address = Connection.get(CONNECTION).host or ""
-    with BeatClient(address, timeout=BEAT_TIMEOUT.number(), parallel=1, per_second=BEAT_RATE.number()) as beat:
+    with (
+        left_behind(context, lambda: page, COUNTED),
+        counts_in_the_log(source, page),
+        BeatClient(address, timeout=BEAT_TIMEOUT.number(), parallel=1, per_second=BEAT_RATE.number()) as beat,
+    ):
         hanging = look_up(beat, rows, page, allowed)
         if page["unknown"] > len(rows) * allowed:
             raise AirflowFailException(
@@ -146,7 +154,16 @@ def run(source: StuckRequests, params: Mapping[str, Any], **_: Any) -> dict[str,
                 log.info("would set %s to %s", row["scl_id"], orjson.dumps(source.change(row)).decode())
         else:
             free(beat, source, hanging, page, allowed)
-    return report(source, page)
+    return page
+
+
+@contextmanager
+def counts_in_the_log(source: StuckRequests, page: dict[str, Any]) -> Iterator[None]:
+    """Report the page however the block ends."""
+    try:
+        yield
+    finally:
+        report(source, page)
 
 
 def look_up(beat: BeatClient, rows: list[dict[str, Any]], page: dict[str, Any], allowed: float) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from stir.run_page import left_behind
 from stir.warehouse import literal
 
 log = logging.getLogger(__name__)
@@ -138,8 +139,9 @@ def import_index(search: SearchImport, task_id: str = "import_index") -> PythonO
     )
 
 
-def run(search: SearchImport, params: Mapping[str, Any], dag_run: Any, **_: Any) -> dict[str, Any]:
-    """Read, check, publish. Returns `{load_date, documents, without_key, rows, previous_rows, rounds, dry_run}`.
+def run(search: SearchImport, params: Mapping[str, Any], dag_run: Any, **context: Any) -> dict[str, Any]:
+    """Read, check, publish. Returns `{load_date, documents, without_key, rows, previous_rows, rounds, dry_run}`; a
+    load that is refused leaves the same as its XCom.
 
     Raises AirflowException when the server or the warehouse fails (a retry may help), AirflowFailException when the
     load is refused (it would not).
@@ -170,12 +172,13 @@ def run(search: SearchImport, params: Mapping[str, Any], dag_run: Any, **_: Any)
             "previous_rows": previous, "rounds": rounds, "dry_run": bool(params.get("dry_run")),
         }  # fmt: skip
         log.info("%s: %s", search.index, page)
-        require_plausible(search, page, accept_fewer=bool(params.get("accept_fewer")))
-        if not page["dry_run"]:
-            warehouse.command(
-                f"alter table {search.table} replace partition id '{day:%Y%m%d}' from {search.loading_table}",
-                what=f"publish {day} of {search.table}",
-            )
+        with left_behind(context, lambda: page):
+            require_plausible(search, page, accept_fewer=bool(params.get("accept_fewer")))
+            if not page["dry_run"]:
+                warehouse.command(
+                    f"alter table {search.table} replace partition id '{day:%Y%m%d}' from {search.loading_table}",
+                    what=f"publish {day} of {search.table}",
+                )
         return page
     finally:
         drop_loading_table(search)

@@ -44,6 +44,22 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return define
 
 
+class Left:
+    """A task instance, as far as a task that fails leaves its page with it."""
+
+    def __init__(self) -> None:
+        self.page: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        assert key == "return_value"
+        self.page = json.loads(json.dumps(value))
+
+
+@pytest.fixture
+def left() -> Left:
+    return Left()
+
+
 @pytest.fixture
 def clickhouse(clickhouse_service: Any, connection: Callable[..., None]) -> Iterator[Any]:
     """A client of the local ClickHouse, with connection `clickhouse_gcc` pointing to the same server."""

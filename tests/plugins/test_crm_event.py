@@ -278,15 +278,16 @@ def test_too_many_refusals_fail_the_task_and_whoever_was_told_is_not_told_again(
 
 
 def test_a_service_that_refuses_everything_is_left_alone(
-    source: CrmEventSource, world: World, service: MisbehavingBeat
+    source: CrmEventSource, world: World, service: MisbehavingBeat, left: Any
 ) -> None:
     world.card(1)
     for number in range(1, 41):
         world.user(number, others=[1])
     service.script = lambda _: Answer(status=403, body={})
     with pytest.raises(AirflowException, match="20 of 20 events"):
-        send(replace(source, page_size=10))
+        run(replace(source, page_size=10), params={}, run_id="manual__1", ti=left)
     assert len(service.requests) == 20
+    assert (left.page["sent"], left.page["refused"]) == (0, 20)
 
 
 def test_a_service_that_is_down_fails_the_task_and_nobody_counts_as_told(

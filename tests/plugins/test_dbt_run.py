@@ -86,9 +86,10 @@ def test_a_tier_builds_its_tag_without_deprecated_models_and_those_of_core(proje
     assert len(json.dumps(page)) < 1000
 
 
-def test_a_failed_model_is_named_with_its_reason_and_the_rest_is_built(project: Any) -> None:
+def test_a_failed_model_is_named_with_its_reason_and_the_rest_is_built(project: Any, left: Any) -> None:
     with pytest.raises(AirflowException, match=r"1 of 3 models failed, 1 skipped. wrong: .*no_such_column"):
-        run("broken")
+        dbt_run("broken").execute({"params": {}, "ti": left})
+    assert (left.page["models"], [node["model"] for node in left.page["failed"]]) == (3, ["wrong"])
     assert "right" in tables(project)
 
 

@@ -81,8 +81,8 @@ def received(channel: Any) -> list[tuple[bytes, Any]]:
         messages.append((body, properties))
 
 
-def send(**params: Any) -> dict[str, Any]:
-    return run(SOURCE, params=params, run_id="manual__1")
+def send(ti: Any = None, **params: Any) -> dict[str, Any]:
+    return run(SOURCE, params=params, run_id="manual__1", ti=ti)
 
 
 def test_active_applications_without_a_journey_are_sent_oldest_first_as_bare_ids(
@@ -128,14 +128,17 @@ def test_an_unroutable_message_is_an_error_and_is_not_recorded_as_sent(channel: 
     assert applications.execute("select count() from stir.published_messages") == [(0,)]
 
 
-def test_what_was_confirmed_before_a_rejection_is_recorded_and_not_repeated(channel: Any, applications: Any) -> None:
+def test_what_was_confirmed_before_a_rejection_is_recorded_and_not_repeated(
+    channel: Any, applications: Any, left: Any
+) -> None:
     bind(channel, **{"x-max-length": 2, "x-overflow": "reject-publish"})
     applications.execute("insert into campaign_replica.user_campaign_application values", [(n, 1) for n in range(1, 9)])
     with pytest.raises(PublishError, match="rejected a message"):
-        send()
+        send(ti=left)
     sent = [int(body) for body, _ in received(channel)]
     recorded = [int(row[0]) for row in applications.execute("select id from stir.published_messages order by id")]
     assert recorded == sent
+    assert left.page == {"candidates": 8, "published": len(sent), "dry_run": False, "note": ""}
     assert 0 < len(sent) < 8
     channel.queue_delete(QUEUE)
     bind(channel)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
+import gzip
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
+from airflow.sdk._shared.observability.metrics.otel_logger import flush_otel_metrics
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import timeout
+from airflow.sdk.observability import stats
+from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
 from misbehaving_beat import ACCEPTED, Answer, MisbehavingBeat
+from opentelemetry.metrics import get_meter_provider
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from stir.scrape_request import ScrapeSource
 from stir.scrape_request_task import run, send_scrape_requests
 from stir.warehouse import WarehouseError
@@ -23,22 +33,6 @@ from event_sinker.events import EVENT_TYPES
 REQUEST_EVENTS = next(event for event in EVENT_TYPES.values() if event.table == "scrape_request_log_events")
 pytestmark = pytest.mark.integration
 REFUSED = {"status": {"type": "ERROR", "message": "Something went wrong - queue", "code": 400}}
-
-
-class Left:
-    """A task instance, as far as a task leaves its page with it."""
-
-    def __init__(self) -> None:
-        self.page: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        assert key == "return_value"
-        self.page = value
-
-
-@pytest.fixture
-def left() -> Left:
-    return Left()
 
 
 @pytest.fixture
@@ -327,7 +321,7 @@ def test_a_dry_run_counts_as_no_request(source: ScrapeSource, beat: MisbehavingB
 
 
 def test_a_request_is_recorded_while_the_task_sends_and_when_it_is_cut_off(
-    source: ScrapeSource, beat: MisbehavingBeat, clickhouse: Any, left: Left
+    source: ScrapeSource, beat: MisbehavingBeat, clickhouse: Any, left: Any
 ) -> None:
     beat.script = lambda _: Answer(delay=0.1)
     halfday = variant(source, cool_down=timedelta(hours=12), limit=30)
@@ -342,7 +336,7 @@ def test_a_request_is_recorded_while_the_task_sends_and_when_it_is_cut_off(
 
 
 def test_without_a_record_nothing_more_is_sent(
-    source: ScrapeSource, beat: MisbehavingBeat, clickhouse: Any, monkeypatch: pytest.MonkeyPatch, left: Left
+    source: ScrapeSource, beat: MisbehavingBeat, clickhouse: Any, monkeypatch: pytest.MonkeyPatch, left: Any
 ) -> None:
     monkeypatch.setattr("stir.accepted_requests.RECORD_EVERY_SECONDS", 0.0)
 
@@ -361,7 +355,7 @@ def test_without_a_record_nothing_more_is_sent(
 # ---- what a run leaves behind
 
 
-def test_a_run_that_fails_leaves_its_counts(source: ScrapeSource, beat: MisbehavingBeat, left: Left) -> None:
+def test_a_run_that_fails_leaves_its_counts(source: ScrapeSource, beat: MisbehavingBeat, left: Any) -> None:
     beat.script = lambda r: Answer(body=REFUSED if r.body["params"]["shortcode"] < "c06" else None)
     with pytest.raises(AirflowException, match="6 of 12"):
         run(source, params={}, ti=left)
@@ -396,3 +390,63 @@ def test_another_request_with_the_same_key_is_no_refusal(source: ScrapeSource, b
     beat.script = lambda r: {"c00": invalid, "c01": Answer()}.get(r.body["params"]["shortcode"], taken)
     page = run(source, params={})
     assert (page["sent"], page["already_taken"], page["refused"]) == (1, 10, 1)
+
+
+def test_the_counts_are_metrics_of_airflow(
+    source: ScrapeSource, beat: MisbehavingBeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = OpenTelemetryCollector()
+    try:
+        monkeypatch.setenv("AIRFLOW__METRICS__OTEL_ON", "True")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        stats.initialize(factory=get_stats_factory(), export_legacy_names=True)  # as Airflow does for each task
+        beat.script = lambda r: Answer(body=REFUSED if r.body["params"]["shortcode"] < "c06" else None)
+        with pytest.raises(AirflowException, match="6 of 12"):
+            run(source, params={}, dag=DAG("sync_some_posts", schedule=None))
+        get_meter_provider().force_flush()
+    finally:
+        monkeypatch.undo()
+        get_meter_provider().shutdown()
+        atexit.unregister(flush_otel_metrics)
+        stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
+        collector.close()
+    assert {name: value for name, value in collector.counters.items() if ".stir." in name} == {
+        "airflow.stir.sync_some_posts.sent": 6,
+        "airflow.stir.sync_some_posts.refused": 6,
+    }
+
+
+class OpenTelemetryCollector:
+    """A real HTTP server that takes OTLP metrics and keeps the last value of each counter."""
+
+    def __init__(self) -> None:
+        self.counters: dict[str, int] = {}
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                sent = ExportMetricsServiceRequest.FromString(body)
+                for metric in (m for r in sent.resource_metrics for s in r.scope_metrics for m in s.metrics):
+                    for point in metric.sum.data_points:
+                        collector.counters[metric.name] = int(point.as_int or point.as_double)
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Keep the test's output readable."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()

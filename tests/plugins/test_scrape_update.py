@@ -183,14 +183,15 @@ def test_what_has_ended_at_beat_before_its_event_arrived_is_left_alone(scraper: 
     assert scraper.state(hanging) == ("PENDING", 2)
 
 
-def test_events_of_another_environment_change_nothing(scraper: Scraper) -> None:
+def test_events_of_another_environment_change_nothing(scraper: Scraper, left: Any) -> None:
     """Its ids are missing here, or belong to other requests."""
     hanging = [scraper.hang() for _ in range(3)]
     scraper.told(77, "PROCESSING", NOW - timedelta(hours=3))
     other = scraper.take_up("refresh_yt_profiles", channel_ids=["here"])
     scraper.told(other, "PROCESSING", NOW - timedelta(hours=3), params='{"channel_ids": ["there"]}')
     with pytest.raises(Exception, match=r"2 of 5 requests .* not those of this Beat .*no such request.*Nothing was"):
-        run(SOURCE, params={})
+        run(SOURCE, params={}, ti=left)
+    assert counts(left.page) == (5, 0, 0, 0, 2)
     assert [scraper.state(scrape_id) for scrape_id in [*hanging, other]] == [("PROCESSING", 1)] * 4
 
 
@@ -219,12 +220,15 @@ def test_too_many_failed_calls_fail_the_task_with_figures(scraper: Scraper) -> N
         run(SOURCE, params={})
 
 
-def test_a_beat_that_refuses_everything_is_left_alone_after_twenty(scraper: Scraper) -> None:
+def test_a_beat_that_refuses_everything_is_left_alone_after_twenty(scraper: Scraper, left: Any, caplog: Any) -> None:
     for _ in range(25):
         scraper.hang()
     scraper.http.post("/admin/faults", json={"error_envelopes": 1.0}).raise_for_status()
-    with pytest.raises(Exception, match=r"20 of 20 requests could not be updated"):
-        run(SOURCE, params={})
+    with caplog.at_level("INFO"), pytest.raises(Exception, match=r"20 of 20 requests could not be updated"):
+        run(SOURCE, params={}, ti=left)
+    assert counts(left.page) == (25, 0, 0, 0, 0)
+    assert len(left.page["errors"]) == 20
+    assert "25 hang, 0 retried, 0 given up" in caplog.text
 
 
 @pytest.mark.parametrize(

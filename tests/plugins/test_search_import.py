@@ -93,8 +93,8 @@ def fill(engine: SearchEngine, *documents: dict[str, Any]) -> None:
     assert reply.status_code == 200
 
 
-def load(search: SearchImport, when: datetime = TODAY, **params: Any) -> dict[str, Any]:
-    return run(search, params, dag_run=SimpleNamespace(run_after=when))
+def load(search: SearchImport, when: datetime = TODAY, ti: Any = None, **params: Any) -> dict[str, Any]:
+    return run(search, params, dag_run=SimpleNamespace(run_after=when), ti=ti)
 
 
 def small(search: SearchImport, **changed: Any) -> SearchImport:
@@ -239,7 +239,7 @@ class TestLoad:
             load(search)
 
     def test_a_load_that_has_shrunk_by_more_than_half_is_refused_until_somebody_accepts_it(
-        self, search: SearchImport, engine: SearchEngine, table: Any
+        self, search: SearchImport, engine: SearchEngine, table: Any, left: Any
     ) -> None:
         fill(engine, *(document(number) for number in range(10)))
         load(search, TODAY - timedelta(days=1))
@@ -247,7 +247,8 @@ class TestLoad:
         with pytest.raises(
             Exception, match=r"has 4 rows, the day before had 10: less than 50%\. Nothing was published"
         ):
-            load(search)
+            load(search, ti=left)
+        assert (left.page["documents"], left.page["rows"], left.page["previous_rows"]) == (4, 4, 10)
         assert days(table) == {TODAY.date() - timedelta(days=1): 10}
         load(search, accept_fewer=True)
         assert days(table)[TODAY.date()] == 4
