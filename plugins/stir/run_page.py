@@ -36,10 +36,15 @@ def left_behind(
 
 
 def emit(context: Mapping[str, Any], page: Mapping[str, Any], counted: Iterable[str]) -> None:
-    """Add the counts of a run to the counters `stir.<DAG>.<count>`; Airflow sends them if its metrics are on."""
-    from airflow.sdk.observability import stats
-
+    """Add the counts of a run to the counters `stir.<DAG>.<count>`; Airflow sends them if its metrics are on. A
+    metric that cannot be sent is logged and fails no run.
+    """
     dag_id = getattr(context.get("dag"), "dag_id", None)
-    for name in counted if dag_id else ():
-        if page.get(name):
-            stats.incr(f"stir.{dag_id}.{name}", page[name])
+    try:
+        from airflow.sdk.observability import stats
+
+        for name in counted if dag_id else ():
+            if page.get(name):
+                stats.incr(f"stir.{dag_id}.{name}", page[name])
+    except Exception:
+        log.warning("the counts could not be sent as metrics", exc_info=True)
