@@ -17,14 +17,15 @@ from dbt.node_types import NodeType
 from dbt.task.run import RunTask
 
 from stir.dbt_parse_cache import keep, recall
-from stir.dbt_seeds import CurrentSeedRunner
+from stir.dbt_seeds import LOADING, CurrentSeedRunner
 from stir.warehouse import literal
 
 log = logging.getLogger(__name__)
 
 EXCHANGE_TEST_PREFIX = "__dbt_exchange_test_"
-EXCHANGE_TEST_LIVES_SECONDS = 3600
-"""An adapter's exchange test takes a moment. One that is this old belongs to a process that was killed."""
+SHORT_LIVES_SECONDS = 3600
+"""An adapter's exchange test and the load of a seed take a moment. A table of theirs that is this old belongs to a
+process that was killed."""
 
 CONNECTION_TROUBLE = (
     "connection refused",
@@ -99,12 +100,15 @@ def drop_leftovers(adapter: Any, nodes: Iterable[Any]) -> list[str]:
 
     Only tables named after one of `nodes` are touched (`<model>__dbt_tmp`, `__dbt_backup`, `__dbt_new_data_...`):
     another tier may be building its own models at this moment. No second run of this tier can be, since a DAG has
-    one active run. Exchange-test tables carry no model's name and are dropped when they are old.
+    one active run. Exchange-test tables carry no model's name and are dropped when they are old, and so are tables that
+    a seed was loaded into: two tiers may load one seed.
     """
     models: dict[str, set[str]] = {}
     for node in nodes:
         if node.resource_type == "model" and node.config.materialized != "ephemeral":
             models.setdefault(node.schema, set()).add(node.alias)
+        elif node.resource_type == "seed":
+            models.setdefault(node.schema, set())
     dropped = []
     with adapter.connection_named("leftovers"):
         for schema, names in sorted(models.items()):
@@ -123,9 +127,11 @@ def drop_leftovers(adapter: Any, nodes: Iterable[Any]) -> list[str]:
 
 
 def is_leftover(table: str, age_seconds: int, models: set[str]) -> bool:
-    """Whether a table belongs to an earlier, dead run of one of `models` (aliases), or is an old exchange test."""
-    if table.startswith(EXCHANGE_TEST_PREFIX):
-        return age_seconds > EXCHANGE_TEST_LIVES_SECONDS
+    """Whether a table belongs to an earlier, dead run of one of `models` (aliases), or is an old exchange test or
+    load of a seed.
+    """
+    if table.startswith(EXCHANGE_TEST_PREFIX) or LOADING in table:
+        return age_seconds > SHORT_LIVES_SECONDS
     model, marker, _ = table.partition("__dbt_")
     return bool(marker) and (model in models or model.removesuffix("_local") in models)
 

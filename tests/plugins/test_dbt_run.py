@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,7 @@ MODELS = {
     "wrong": "{{ config(tags=['broken']) }} select no_such_column from numbers(1)",
     "after_wrong": "{{ config(tags=['broken']) }} select * from {{ ref('wrong') }}",
     "reader": "{{ config(tags=['reading']) }} select * from {{ ref('names') }}",
+    "listener": "{{ config(tags=['listening']) }} select * from {{ ref('names') }}",
     "right": "{{ config(tags=['broken']) }} select 1 as id",
 }
 
@@ -123,6 +127,43 @@ def test_seeds_that_a_tier_reads_are_loaded_first_and_again_only_when_the_file_c
     assert project.execute("select name from dbt.reader") == [("Satire",)]
     run("hourly")
     assert "names" in tables(project)
+
+
+TIER = "import sys; from stir.dbt_run import dbt_run; print(dbt_run(sys.argv[1]).execute({'params': {}})['counts'])"
+
+
+def test_two_tiers_that_load_one_seed_at_the_same_moment_leave_each_row_once(project: Any) -> None:
+    """And whoever reads it meanwhile sees all of the old or all of the new."""
+    file = Path(dbt_run("reading").project_dir, "seeds", "names.csv")
+    full = {}
+    for turn in (1, 2):  # the table is missing, then it is of another file
+        full[turn] = 5_000 * turn
+        file.write_text("id,name\n" + "".join(f"{number},n{number}\n" for number in range(full[turn])))
+        tiers = [
+            subprocess.Popen(
+                [sys.executable, "-c", TIER, tag], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "plugins")},
+            )
+            for tag in ("reading", "listening")
+        ]  # fmt: skip
+        seen = set()
+        while any(tier.poll() is None for tier in tiers):
+            if "names" in tables(project):
+                seen.add(project.execute("select count(), uniqExact(id) from dbt.names")[0])
+            time.sleep(0.01)
+        for tier in tiers:
+            output = tier.communicate()[0]
+            assert tier.returncode == 0, output[-3000:]
+            assert "{'success': 2}" in output
+        assert seen <= {(rows, rows) for rows in full.values()}
+        assert project.execute("select count(), uniqExact(id) from dbt.names") == [(full[turn], full[turn])]
+        for model in ("reader", "listener"):
+            assert project.execute(f"select count() from dbt.{model}") == [(full[turn],)]
+    assert tables(project) == {"names", "reader", "listener"}
+    parts = "select name, modification_time from system.parts where database = 'dbt' and table = 'names' and active"
+    before = project.execute(parts)
+    run("reading")
+    assert project.execute(parts) == before, "the one that was put in place says which file it is from"
 
 
 def test_a_tier_loads_no_seed_that_it_does_not_read(project: Any) -> None:
@@ -249,6 +290,8 @@ def test_by_hand_a_part_without_models_is_skipped_and_a_selection_without_any_fa
         ("alphabet__dbt_tmp", 0, False),
         ("__dbt_exchange_test_0_abc", 30, False),
         ("__dbt_exchange_test_0_abc", 4000, True),
+        ("names__dbt_loading_0123456789ab", 30, False),
+        ("names__dbt_loading_0123456789ab", 4000, True),
     ],
 )
 def test_what_counts_as_a_leftover(table: str, age: int, leftover: bool) -> None:
