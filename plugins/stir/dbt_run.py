@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Asset
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow_dbt_python.operators.dbt import DbtRunOperator
 
+from stir.dag_declaration import REGISTRY
 from stir.run_page import left_behind
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -61,8 +62,9 @@ class DbtTierOperator(DbtRunOperator):
     through no Airflow field.
 
     Returns (XCom) the small summary of `stir.dbt_summary.Summary.as_dict`; a run with failed models leaves it too.
-    Raises AirflowFailException when the selector matches no model (a retry cannot help), AirflowException with the
-    names and messages of failed models or the reason why dbt could not run at all.
+    Raises AirflowSkipException in a pause that the DAG declares, AirflowFailException when the selector matches no
+    model (a retry cannot help), AirflowException with the names and messages of failed models or the reason why dbt
+    could not run at all.
     """
 
     ui_color = "#ff694a"
@@ -91,6 +93,7 @@ class DbtTierOperator(DbtRunOperator):
         from stir.dbt_process import explain
         from stir.dbt_summary import Summary
 
+        self.skip_in_a_pause(context)
         reset_invocation_id()  # of the import, which the scheduler may have done for all tasks
         arguments = dict(vars(self))
         if (context.get("params") or {}).get("full_refresh"):
@@ -109,6 +112,14 @@ class DbtTierOperator(DbtRunOperator):
             with left_behind(context, summary.as_dict):
                 raise AirflowException(summary.failure_text)
         return summary.as_dict()
+
+    def skip_in_a_pause(self, context: Any) -> None:
+        """Raise AirflowSkipException in the pause of the DAG. Its first task has looked already, but this one may have
+        waited long for a slot of its pool, or be a retry.
+        """
+        declaration = REGISTRY.get(getattr(context.get("dag"), "dag_id", ""))
+        if declaration and declaration.pause and not declaration.pause.check(**context):
+            raise AirflowSkipException(f"in the pause from {declaration.pause.hours} UTC: {declaration.pause.reason}")
 
     @property
     def selection(self) -> str:

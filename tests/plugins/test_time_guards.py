@@ -7,7 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stir.time_guards import EVENING_PAUSE, AfterRunOf, is_manual
+from airflow.sdk.exceptions import AirflowSkipException
+from stir.dag_declaration import REGISTRY, DagDeclaration, Documentation, Kind
+from stir.dbt_run import dbt_run
+from stir.time_guards import EVENING_PAUSE, AfterRunOf, DailyPause, is_manual
 
 pytestmark = pytest.mark.unit
 
@@ -85,3 +88,31 @@ def test_run_types_come_as_text_or_as_enum() -> None:
     assert is_manual({"dag_run": SimpleNamespace(run_type="manual")})
     assert is_manual({"dag_run": SimpleNamespace(run_type=SimpleNamespace(value="manual"))})
     assert not is_manual({"dag_run": SimpleNamespace(run_type="scheduled")})
+
+
+@pytest.mark.parametrize(("run_type", "skipped"), [("scheduled", True), ("manual", False)])
+def test_a_tier_that_has_waited_into_the_pause_is_skipped_unless_somebody_started_it(
+    run_type: str, skipped: bool
+) -> None:
+    """The guard has let it pass; then it waited for a slot of its pool, or this is a retry."""
+    hour = datetime.now(UTC).hour
+    pause = DailyPause(hour, hour + 2, "a test")
+    documentation = Documentation(purpose="x", inputs="x", outputs="x", on_failure="x")
+    declaration = DagDeclaration(
+        dag_id="paused_tier", kind=Kind.DBT, schedule="0 * * * *", documentation=documentation, pause=pause,
+        run_limit=timedelta(hours=1),
+    )  # fmt: skip
+    with declaration.dag() as dag:
+        task = dbt_run("hourly")
+    context = {
+        "dag": dag, "dag_run": SimpleNamespace(run_type=run_type), "params": {},
+        "logical_date": datetime.now(UTC) - timedelta(hours=3),
+    }  # fmt: skip
+    try:
+        if skipped:
+            with pytest.raises(AirflowSkipException, match=r"in the pause from .* UTC: a test"):
+                task.execute(context)
+        else:
+            task.skip_in_a_pause(context)
+    finally:
+        del REGISTRY["paused_tier"]
