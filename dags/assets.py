@@ -46,7 +46,8 @@ with DagDeclaration(
         purpose="""Have the thumbnails of Instagram posts copied. A post is asked for once a day until its copy is
         known, the longest waiting first; stories are left to upload_post_asset_stories.""",
         inputs="""`_e.post_log_events` (12 hours), `dbt.stg_beat_asset_log` (what has a copy),
-        `_e.scrape_request_log_events` (nothing asked for within a day, by either flow).""",
+        `_e.scrape_request_log_events` and `stir.accepted_requests` (nothing asked for within a day, by either
+        flow).""",
         outputs="""One request of flow `asset_upload_flow` per post at Beat, at most 25000 a run, which takes 21 minutes
         at the default rate; counts in the log and as XCom.""",
         on_failure=ON_FAILURE,
@@ -75,7 +76,8 @@ with DagDeclaration(
         purpose="""Have the thumbnails of Instagram stories copied before the stories end. A story is asked for once a
         day until its copy is known, the longest waiting first.""",
         inputs="""`_e.post_log_events` (12 hours, stories), `dbt.stg_beat_asset_log` (what has a copy),
-        `_e.scrape_request_log_events` (nothing asked for within a day, by either flow).""",
+        `_e.scrape_request_log_events` and `stir.accepted_requests` (nothing asked for within a day, by either
+        flow).""",
         outputs="""One request of flow `asset_upload_flow_stories` per story at Beat, at most 25000 a run; counts in the
         log and as XCom.""",
         on_failure=ON_FAILURE,
@@ -102,7 +104,7 @@ with DagDeclaration(
         purpose="""Have new Instagram profile pictures copied. A profile is asked for when its picture is another one
         than the copy, told by the path of the address, and at most once a day, the longest waiting first.""",
         inputs="""`_e.profile_log_events` (12 hours), `dbt.stg_beat_asset_log` (which picture has a copy),
-        `_e.scrape_request_log_events` (nothing asked for within a day).""",
+        `_e.scrape_request_log_events` and `stir.accepted_requests` (nothing asked for within a day).""",
         outputs="""One request of flow `asset_upload_flow` per profile at Beat, at most 10000 a run; counts in the log
         and as XCom.""",
         on_failure=ON_FAILURE,
@@ -129,7 +131,7 @@ with DagDeclaration(
         purpose="""Have the pictures of profiles copied that are known only from lists of followers. A profile is asked
         for once a day until it has a copy, the longest waiting first.""",
         inputs="""`dbt.stg_beat_profile_relationship_log` (a day), `dbt.stg_beat_asset_log` (who has a copy),
-        `_e.scrape_request_log_events` (nothing asked for within a day).""",
+        `_e.scrape_request_log_events` and `stir.accepted_requests` (nothing asked for within a day).""",
         outputs="""One request of flow `asset_upload_flow` per profile at Beat, at most 1000 a run; counts in the log
         and as XCom.""",
         on_failure=ON_FAILURE,

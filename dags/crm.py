@@ -65,7 +65,8 @@ with DagDeclaration(
     params=event_params(recommendation),
     documentation=Documentation(
         purpose="""Invite creators to the campaigns that they could join. Each creator gets one event with at most two
-        collaborations and two challenges, and no other one within a week. Triggered by hand.""",
+        collaborations and two challenges: the first known ones, in the order in which they were recommended. No other
+        event follows within a week. Triggered by hand.""",
         inputs="""`campaign_replica.user_eligible_campaigns` (100 users at a time),
         `campaign_replica.collab_challenge_slot_combined_data`, and `stir.sent_crm_events` for the cool-down. Users
         without an account or unknown to the CRM are left out, and so are those to whom nothing can be offered.""",

@@ -16,7 +16,7 @@ from stir.scrape_request import Batching, FailureRule, ScrapeSource
 from stir.scrape_request_task import ON_FAILURE, POOL, request_params, send_scrape_requests
 
 CANDIDATES = Path(__file__).with_name("candidates")
-EVENTS = "`_e.scrape_request_log_events` (what was asked for lately)"
+EVENTS = "`_e.scrape_request_log_events` and `stir.accepted_requests` (what was asked for lately)"
 REQUEST_LOG = "`dbt.stg_beat_scrape_request_log` (what failed too often; throttling does not count)"
 COUNTS = "counts in the log and as XCom"
 
@@ -151,8 +151,8 @@ with DagDeclaration(
     documentation=Documentation(
         purpose="""Have new stories of post collections scraped together with their owner's followers and engagement
         rates, by which their reach is estimated later. Those figures come from the warehouse. Only where it does not
-        know them, or not those of this week, the profile is asked for as well, and the story waits for the next run
-        after six hours at most, which is up to nine hours.""",
+        know them, or not those of this week, the profile is asked for as well, and the story waits for them, up to the
+        first run after six hours, which is nine hours at most.""",
         inputs=f"""`dbt.stg_coffee_post_collection_item` (stories added within a day), `_e.post_log_events` (which have
         figures already), `dbt.mart_profile_core_metrics` (profile ids, followers),
         `dbt.mart_instagram_account_summary_partial` and `dbt.mart_instagram_account_summary` (engagement rates),
@@ -254,8 +254,8 @@ with DagDeclaration(
     params=request_params(profile_followers),
     documentation=Documentation(
         purpose="""Collect a sample of more than 500 followers of each listed creator, for the analysis of fake
-        followers. A creator is asked for at most four times a day, and not at all after eight failures in two weeks
-        without a success.""",
+        followers. The lists need only handles: the profile ids are looked up. A creator is asked for at most four times
+        a day, and not at all after eight failures in two weeks without a success.""",
         inputs=f"""Seed `follower_sample_handles` and `ds.creator_handles_fake_follower_poc` (the list),
         `dbt.mart_instagram_account` (profile ids), `dbt.mart_instagram_profiles_followers_count` and
         `_e.profile_relationship_log_events` (followers stored), {EVENTS}, {REQUEST_LOG}.""",

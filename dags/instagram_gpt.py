@@ -34,7 +34,7 @@ TASK_LIMIT = timedelta(minutes=45)
 same minute and take turns in a pool with one slot."""
 
 INPUTS = """`dbt.mart_instagram_account` (accounts of 100 000 followers or more, and what is told about them),
-`_e.profile_log_events` (answers), `_e.scrape_request_log_events` (what was asked lately),
+`_e.profile_log_events` (answers), `_e.scrape_request_log_events` and `stir.accepted_requests` (what was asked lately),
 `dbt.stg_beat_scrape_request_log` (what failed too often; throttling does not count)."""
 
 

@@ -38,11 +38,12 @@ with DagDeclaration(
     documentation=Documentation(
         purpose="""Fetch the orders of connected Shopify stores that are new or have changed. Every four hours each
         store is asked four times, for orders placed at different times, because one request brings at most 250 orders.
-        What counts as changed begins an hour before the last run that was completed. Beat knows no pages: of a slice
-        with more than 250 changed orders (a store of many orders after a long outage, or at its first run) the rest is
-        not fetched until it changes again.""",
+        What counts as changed begins an hour before the last run that was completed, at most 30 days ago. Beat knows no
+        pages: where more than 250 orders of one of the four slices have changed, as after a long outage or in a very
+        busy store, the others are missed, and nothing says so.""",
         inputs="""`dbt.stg_beat_credential` (which stores are connected), `dbt.stg_beat_scrape_request_log` (their last
-        complete run), `_e.scrape_request_log_events` (what was asked for within three hours).""",
+        complete run), `_e.scrape_request_log_events` and `stir.accepted_requests` (what was asked for within three
+        hours).""",
         outputs="""Four requests of flow `refresh_orders_by_store` per store at Beat; counts in the log and as XCom.""",
         on_failure=ON_FAILURE,
     ),

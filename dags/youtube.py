@@ -19,7 +19,7 @@ from stir.scrape_update import StuckRequests
 from stir.search_import import Field, SearchImport
 
 CANDIDATES = Path(__file__).with_name("candidates")
-EVENTS = "`_e.scrape_request_log_events` (what was asked for lately)"
+EVENTS = "`_e.scrape_request_log_events` and `stir.accepted_requests` (what was asked for lately)"
 REQUEST_LOG = "`dbt.stg_beat_scrape_request_log` (what failed too often; throttling does not count)"
 COUNTS = "counts in the log and as XCom"
 

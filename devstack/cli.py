@@ -147,6 +147,7 @@ def command_logs(settings: StackSettings, arguments: argparse.Namespace) -> int:
 
 def command_clean(settings: StackSettings, arguments: argparse.Namespace) -> int:
     if not settings.home.exists():
+        remove_what_dbt_wrote()
         console.print(f"There is nothing in {settings.home}.", highlight=False)
         return 0
     if not arguments.yes:
@@ -158,15 +159,23 @@ def command_clean(settings: StackSettings, arguments: argparse.Namespace) -> int
             return EXIT_FAILED
     command_down(settings, argparse.Namespace(service=[]))
     remove_home(settings)
-    for written in (REPOSITORY / "gcc_social" / "target", REPOSITORY / "gcc_social" / "logs"):
-        shutil.rmtree(written, ignore_errors=True)  # by dbt, when it is run by hand; both are made again
+    remove_what_dbt_wrote()
     console.print(f"{settings.home} is deleted.", highlight=False)
     return 0
+
+
+def remove_what_dbt_wrote() -> None:
+    """Delete what a dbt that was run by hand left beside its project; dbt makes it again."""
+    for folder in ("target", "logs"):
+        shutil.rmtree(REPOSITORY / "gcc_social" / folder, ignore_errors=True)
 
 
 def command_env(settings: StackSettings, arguments: argparse.Namespace) -> int:
     Stack(settings, SilentProgress())
     values = environment(settings, Secrets.load_or_create(settings))
+    # Not beside the project, which tiers copy. Tiers themselves have a folder of their own for each run.
+    values["DBT_TARGET_PATH"] = str(settings.home.resolve() / "dbt" / "target")
+    values["DBT_LOG_PATH"] = str(settings.home.resolve() / "dbt" / "logs")
     values["PYTHONPATH"] = f"{REPOSITORY}:{REPOSITORY / 'plugins'}"  # for `python -m stir.serving` from any folder
     if arguments.json:
         print(json.dumps(values, indent=2))

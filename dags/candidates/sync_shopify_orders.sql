@@ -2,9 +2,9 @@
 -- when an order was placed. Columns: store, created_at_min, created_at_max, updated_at_min (ISO 8601 text with its
 -- zone). Beat fetches at most 250 orders per request and knows no pages; the reference sent one request four times
 -- to get four pages. The slices: placed since the period began, in the 7 and in the 30 days before that, earlier.
--- The period begins an hour before the newest run of which every slice was completed, so that an outage of up to 30
--- days loses nothing as long as no slice holds more than 250 changed orders; the reference looked back 12 hours, whatever had happened. It begins at a whole hour, so that
--- two tries of a run ask the same.
+-- The period begins an hour before the newest run of which every slice was completed, at most 30 days ago; the reference
+-- looked back 12 hours, whatever had happened. Of a slice with more than 250 changed orders the others are missed. The
+-- period begins at a whole hour, so that two tries of a run ask the same.
 with
     stores as (
         select distinct ifNull(handle, '') as store

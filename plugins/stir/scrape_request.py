@@ -184,6 +184,30 @@ class ScrapeSource:
             )
         return f"with {', '.join(steps)}\n{chosen}from one_each\norder by {self.order}, {keys}\nlimit {limit}"
 
+    def rules(self) -> str:
+        """How often and how much is asked, and who is left out, in words (for the page of the DAG)."""
+        of_what = "requests" if self.batching and self.batching.by else "entities"
+        sentences = [f"Flow `{self.flow}`: at most {self.limit} {of_what} a run"]
+        if self.cool_down is None:
+            sentences.append("No cool-down: earlier requests do not matter")
+        else:
+            attempts = f"{self.attempts_in_cool_down} requests" if self.attempts_in_cool_down > 1 else "one request"
+            also = f", those of {' and '.join(f'`{flow}`' for flow in self.counted_flows)} count too"
+            sentences.append(f"At most {attempts} in {in_words(self.cool_down)}{also if self.counted_flows else ''}")
+        if self.retry_failed_after:
+            sentences.append(f"One that failed counts for {in_words(self.retry_failed_after)} only")
+        if rule := self.failure_rule:
+            beginnings = ", ".join(f"`{text}`" for text in rule.ignored_beginnings)
+            texts = ", ".join(f"`{text}`" for text in rule.ignored_texts)
+            ignored = [f"begin with {beginnings}"] * bool(beginnings) + [f"contain {texts}"] * bool(texts)
+            sentences.append(
+                f"Given up after {rule.failures} failures without a success in {in_words(rule.within)}"
+                + (f", not counting failures that {' or '.join(ignored)}" if ignored else "")
+            )
+        if self.backlog_limit is not None:
+            sentences.append(f"Nothing is sent while {self.backlog_limit} requests of the last hour wait at Beat")
+        return ". ".join(sentences) + "."
+
     def grouping_steps(self, keys: str) -> list[str]:
         """CTEs that number the groups of a batch: the group of the first row is the first."""
         by = ", ".join(self.batching.by) if self.batching else keys
@@ -331,6 +355,13 @@ class ScrapeSource:
             f"JSONExtractRaw({params}, {path}))"
             for path in paths
         )
+
+
+def in_words(span: timedelta) -> str:
+    """A time span in the largest unit that fits: `3 days`, `20 hours`, `30 minutes`."""
+    seconds = int(span.total_seconds())
+    size, unit = next((pair for pair in ((86400, "day"), (3600, "hour")) if seconds % pair[0] == 0), (60, "minute"))
+    return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
 
 
 def joined(texts: Iterable[str]) -> str:

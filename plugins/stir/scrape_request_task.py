@@ -55,13 +55,16 @@ def request_params(source: ScrapeSource) -> dict[str, Param]:
 
 
 def send_scrape_requests(source: ScrapeSource, task_id: str = "send_requests", pool: str = POOL) -> PythonOperator:
-    """Task that sends the scrape requests of one source. XCom: see `run`.
+    """Task that sends the scrape requests of one source, whose rules it adds to the page of the DAG. XCom: see `run`.
 
     `pool`: thousands of requests that take long to send belong into BULK_POOL, where they hold up nobody.
     """
-    return PythonOperator(
+    task = PythonOperator(
         task_id=task_id, python_callable=run, op_kwargs={"source": source}, pool=pool, show_return_value_in_logs=False
     )
+    if task.has_dag():
+        task.dag.doc_md = f"{task.dag.doc_md}\n\n**Whom it asks about.** {source.rules()}"
+    return task
 
 
 def run(source: ScrapeSource, params: Mapping[str, Any], run_id: str = "", **context: Any) -> dict[str, Any]:
