@@ -78,7 +78,7 @@ class EventFlow:
             return sum(self._depth(connection, f"{event.queue}.dead") for event in EVENT_TYPES.values())
 
     def dropped(self) -> int:
-        """Messages that the running sinker recognised as stored already and dropped, since it started (a restart begins at 0)."""
+        """Messages that the running sinker recognised as stored already and dropped, since it started."""
         reply = httpx.get(f"http://{HOST}:{self._settings.port('sinker')}/metrics", timeout=10).raise_for_status()
         counted = re.findall(r"^sinker_duplicates_dropped_total\{.*\} (\S+)$", reply.text, re.MULTILINE)
         return int(sum(map(float, counted)))
