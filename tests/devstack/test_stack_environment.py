@@ -75,4 +75,4 @@ def test_env_prints_what_a_shell_can_read(own_settings: StackSettings, devstack,
     shell = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, check=True)
     assert shell.stdout == variables["AIRFLOW_CONN_SSH_PROD_PG"]
     names = [shlex.split(line)[1].partition("=")[0] for line in printed.stdout.splitlines()]
-    assert sorted(names) == sorted([*variables, "PYTHONPATH"])
+    assert sorted(names) == sorted([*variables, "PYTHONPATH", "DBT_TARGET_PATH", "DBT_LOG_PATH"])
