@@ -429,6 +429,25 @@ def test_only_new_stories_without_figures_are_asked_for(world: World) -> None:
     assert world.requests(OWNERS) == []
 
 
+def test_owners_of_the_longest_waiting_stories_come_first_and_the_limit_cuts_the_rest(world: World) -> None:
+    waiting = (("young", 1), ("old", 5), ("middle", 3), ("b_tie", 2), ("a_tie", 2))
+    rows = (story(f"1000{number}", handle, ago(hours=hours)) for number, (handle, hours) in enumerate(waiting))
+    world.insert(ITEMS, *rows)
+    assert world.chosen(OWNERS) == ["old", "middle", "a_tie", "b_tie", "young"]
+    assert world.chosen(OWNERS, limit=2) == ["old", "middle"]
+
+
+def test_collection_posts_never_scraped_come_first_then_the_oldest_and_the_limit_cuts_the_rest(world: World) -> None:
+    item = {"id": 1, "platform": "INSTAGRAM", "post_type": "reels", "created_at": ago(days=1)}
+    published = {"Cyoung": 1, "Cold": 13, "Cmiddle": 6}
+    world.insert(ITEMS, *({**item, "short_code": code} for code in (*published, "Cunknown_b", "Cunknown_a")))
+    rows = ({"id": days, "shortcode": code, "publish_time": ago(days=days)} for code, days in published.items())
+    world.insert(POSTS, *rows)
+    name = "sync_insta_collection_posts"
+    assert world.chosen(name) == ["Cunknown_a", "Cunknown_b", "Cold", "Cmiddle", "Cyoung"]
+    assert world.chosen(name, limit=3) == ["Cunknown_a", "Cunknown_b", "Cold"]
+
+
 def test_a_story_waits_six_hours_for_an_owner_who_is_not_known_well(world: World) -> None:
     """Each of these owners lacks something; each has a story of an hour and one of seven hours."""
     lacking = ("stale", "unseen", "uncounted", "nobody", "unrated", "rated_zero")
@@ -587,6 +606,7 @@ def test_following_is_asked_of_members_whose_row_names_nobody(world: World) -> N
 def test_hashtags_are_sent_once_and_without_their_sign(world: World) -> None:
     world.insert("dbt.tracked_hashtags", *({"hashtag": text} for text in ("#b", " b ", "a", "#", "")))
     assert world.chosen("track_hashtags") == ["a", "b"]
+    assert world.chosen("track_hashtags", limit=1) == ["a"]
 
 
 def credentials(world: World) -> None:
