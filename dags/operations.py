@@ -196,7 +196,8 @@ with DagDeclaration(
     params=message_params(refer_launch),
     documentation=Documentation(
         purpose="""Tell the campaign service through whose referral link the app was launched, which completes the
-        campaign for them. Each user is told once a day at most, the earliest launch first.""",
+        campaign for them. Each user is told once a day at most, the earliest launch first, at most 5000 a run; what is
+        over comes an hour later, as long as its launch is of the last day.""",
         inputs="""`_e.launch_refer_events` (a day), `campaign_replica.deliverable_shortlisted_user_link`, and
         `stir.published_messages` for the cool-down.""",
         outputs="""One persistent message per user on exchange `campaign.dx`, key

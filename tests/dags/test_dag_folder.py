@@ -13,6 +13,7 @@ import pendulum
 import pytest
 from dag_inventory import RUN_LIMIT_MINUTES, SCHEDULE_VARIABLES, SCHEDULES
 from stir.dag_declaration import REGISTRY, START
+from stir.scrape_request import ScrapeSource
 
 pytestmark = pytest.mark.unit
 REPOSITORY = Path(__file__).parents[2]
@@ -61,7 +62,8 @@ def test_every_file_imports_and_there_are_dags(dag_bag: Any) -> None:
 
 def test_ids_are_those_of_the_inventory(dags: dict[str, Any]) -> None:
     counted = {dag_id for dag_id in dags if REGISTRY[dag_id].counted}
-    assert counted == {*SCHEDULES, *SCHEDULE_VARIABLES}
+    assert counted == set(SCHEDULES) | set(SCHEDULE_VARIABLES)
+    assert len(counted) == 76
 
 
 def test_schedules_are_those_of_the_inventory(dags: dict[str, Any]) -> None:
@@ -143,7 +145,7 @@ def test_parsing_touches_no_network_variable_or_connection_and_loads_nothing_hea
     )
     assert done.returncode == 0, done.stderr[-3000:]
     count, heavy = done.stdout.splitlines()[-1].split(" ", 1)
-    assert int(count) >= len(SCHEDULES) + len(SCHEDULE_VARIABLES)
+    assert int(count) >= len({*SCHEDULES, *SCHEDULE_VARIABLES})
     assert heavy == "", f"imported while DAGs are parsed: {heavy}"
 
 
@@ -167,3 +169,26 @@ def test_airflow_does_not_take_the_package_for_a_plugin(monkeypatch: pytest.Monk
 
     found = list(find_path_from_directory(REPOSITORY / "plugins", ".airflowignore", "glob"))
     assert [path for path in found if "stir" in Path(path).parts and path.endswith(".py")] == []
+
+
+def test_the_page_of_a_scrape_dag_says_whom_it_asks_about_and_how_often(dags: dict[str, Any]) -> None:
+    def rules(dag_id: str) -> str:
+        return dags[dag_id].doc_md.split("**Whom it asks about.** ", 1)[1]
+
+    assert rules("sync_insta_stories") == (
+        "Flow `refresh_stories_posts`: at most 1000 entities a run. At most one request in 20 hours. One that failed "
+        "counts for 2 hours only."
+    )
+    assert rules("sync_insta_profile_followers") == (
+        "Flow `fetch_profile_followers`: at most 500 entities a run. At most 4 requests in 1 day. Given up after 8 "
+        "failures without a success in 14 days, not counting failures that begin with `(204`, `(409`, `(429` or "
+        "contain `NoneType`."
+    )
+    assert rules("sync_insta_collection_stories").count("**Whom it asks about.** ") == 1
+    assert "at most 250 requests a run" in rules("sync_insta_collection_stories")
+    assert "those of `asset_upload_flow_stories` count too" in rules("upload_post_asset")
+    assert rules("sync_insta_profile_following").endswith("Nothing is sent while 1800 requests of the last hour wait "
+                                                          "at Beat.")  # fmt: skip
+    for dag in dags.values():
+        sources = [task for task in dag.tasks if isinstance(getattr(task, "op_kwargs", {}).get("source"), ScrapeSource)]
+        assert dag.doc_md.count("**Whom it asks about.** ") == len(sources), dag.dag_id

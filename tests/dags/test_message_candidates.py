@@ -556,6 +556,16 @@ def test_a_comment_that_grows_old_orders_no_report(world: World) -> None:
     assert world.messages(name) == []
 
 
+def test_an_old_comment_that_is_seen_for_the_first_time_is_no_news(world: World) -> None:
+    name = "sync_post_collection_sentiment_report_path"
+    case = CASES[name]
+    world.add(case, 1)
+    world.told(name, case.identity(1), ago(days=2))
+    old = {"publish_time": ago(days=20), "event_timestamp": ago(minutes=5), "dimensions": '{"comment_id": "2"}'}
+    world.insert(ACTIVITY, {**case.rows(1)[ACTIVITY], **old})
+    assert world.messages(name) == []
+
+
 def test_the_prefix_of_the_job_and_the_first_days_come_from_variables(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
