@@ -124,9 +124,9 @@ class Demonstration:
                 step.outcome = self._program("devstack.world", "pulse", watch=step)[-1]
         with self.steps.step("the sinker empties the queues") as step:
             flow.wait_until_drained(DRAIN_WITHIN, lambda waiting: setattr(step, "doing", f"{waiting:,} messages wait"))
-            stored, dropped = flow.stored() - before, max(0, flow.dropped() - dropped_before)
+            stored, dropped = flow.stored(), max(0, flow.dropped() - dropped_before)
             step.outcome = (
-                f"{stored:,} events stored, {dropped:,} that came twice dropped, {flow.dead_letters():,} dead letters"
+                f"{stored:,} events in ClickHouse, {dropped:,} that came twice dropped, {flow.dead_letters():,} dead letters"
             )
 
     def airflow(self) -> None:

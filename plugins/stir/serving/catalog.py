@@ -162,7 +162,7 @@ def blocking_dependents(cursor: psycopg2.extensions.cursor, table: str) -> list[
         from pg_depend d
         join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
         join pg_class v on v.oid = r.ev_class and v.relkind = 'v'
-        where d.refobjid = to_regclass(%(table)s) and not pg_has_role(v.relowner, 'member')
+        where d.refobjid = to_regclass(%(table)s) and not pg_has_role(v.relowner, 'usage')
         union all
         select format('foreign key %%s of %%s points at the table; drop it', conname, conrelid::regclass)
         from pg_constraint where confrelid = to_regclass(%(table)s) and contype = 'f'
