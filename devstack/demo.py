@@ -126,7 +126,8 @@ class Demonstration:
             flow.wait_until_drained(DRAIN_WITHIN, lambda waiting: setattr(step, "doing", f"{waiting:,} messages wait"))
             stored, dropped = flow.stored(), max(0, flow.dropped() - dropped_before)
             step.outcome = (
-                f"{stored:,} events in ClickHouse, {dropped:,} that came twice dropped, {flow.dead_letters():,} dead letters"
+                f"{stored:,} events in ClickHouse, {dropped:,} that came twice dropped, "
+                f"{flow.dead_letters():,} dead letters"
             )
 
     def airflow(self) -> None:
