@@ -223,7 +223,8 @@ class BeatClient:
         """Create many requests, `parallel` at a time, in order of arrival.
 
         After each answer `may_stop` is asked; once it says so, or the clock (`time.monotonic`) has passed `until`, no
-        new request starts, none is repeated, and the rest counts as not tried. `accepted` gets each request that Beat
+        new request starts, none is repeated (one that waits for its turn may start late), and the rest counts as not
+        tried. `accepted` gets each request that Beat
         took, with its scrape id. One request's failure never hides another's success: everything is counted in the
         Outcome, in the one that is given so that the caller has it after an error too. What is in flight when an error
         comes is waited for and counted.
@@ -255,7 +256,8 @@ class BeatClient:
                     raise
         finally:
             for future, request in running.items():
-                self._count(outcome, request, future, accepted)
+                with suppress(Exception):  # the error that ended the loop is raised already
+                    self._count(outcome, request, future, accepted)
             outcome.not_tried = sum(1 for _ in queue)
             outcome.seconds = time.monotonic() - began
             self._retries_until = math.inf
