@@ -30,17 +30,25 @@ def test_materialized_view_that_comes_after_the_guards_blocks_the_swap_too(live)
     live.query("drop materialized view counted")
 
 
-def test_view_of_another_role_is_refused_by_name_before_the_swap(live):
-    role = f"owner_in_{live.database}"
+@pytest.fixture
+def role(live):
+    """A role that owns nothing; it is dropped with all that it has got."""
+    name = f"other_in_{live.database}"
+    as_superuser(live, f"create role {name}")
+    yield name
+    as_superuser(live, f"drop owned by {name} cascade; drop role {name}")
+
+
+def as_superuser(live, statements):
     with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
-        cursor.execute(f"create role {role}; create view theirs as select platform_id from leaderboard")
-        cursor.execute(f"alter view theirs owner to {role}")
-    try:
-        with pytest.raises(AirflowFailException, match=f"view theirs belongs to role {role}"):
-            live.run()
-    finally:
-        with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
-            cursor.execute(f"drop view theirs; drop role {role}")
+        cursor.execute(statements)
+
+
+def test_view_of_another_role_is_refused_by_name_before_the_swap(live, role):
+    as_superuser(live, "create view theirs as select platform_id from leaderboard")
+    as_superuser(live, f"alter view theirs owner to {role}")
+    with pytest.raises(AirflowFailException, match=f"view theirs belongs to role {role}"):
+        live.run()
 
 
 def test_older_mart_does_not_replace_a_newer_generation(live):
@@ -209,45 +217,26 @@ def test_foreign_key_blocks_the_swap_and_is_named(live):
     assert live.rows() == 130
 
 
-RIGHTS = ("select", "insert")
-
-
-def test_rights_that_only_the_live_table_has_reach_the_new_generation(live):
+def test_rights_that_only_the_live_table_has_reach_the_new_generation(live, role):
     """Case 40: a role that was granted the table by hand reads on after the swap, and got nothing more."""
-    role = f"reader_of_{live.database}"
-    with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
-        cursor.execute(f"create role {role}")
-    try:
-        live.query(f"grant select on leaderboard to {role}")
-        live.fill(120)
-        live.run()
-        can = (
-            "select has_table_privilege(%s, 'leaderboard', 'select'), has_table_privilege(%s, 'leaderboard', 'insert')"
-        )
-        assert live.query(can, (role, role)) == [(True, False)]
-    finally:
-        with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
-            cursor.execute(f"drop owned by {role}; drop role {role}")
+    live.query(f"grant select on leaderboard to {role}")
+    live.fill(120)
+    live.run()
+    can = "select has_table_privilege(%s, 'leaderboard', 'select'), has_table_privilege(%s, 'leaderboard', 'insert')"
+    assert live.query(can, (role, role)) == [(True, False)]
 
 
-def test_revoked_rights_come_back_neither_by_default_privileges_nor_by_a_rollback(live):
-    role = f"revoked_in_{live.database}"
+def test_revoked_rights_come_back_neither_by_default_privileges_nor_by_a_rollback(live, role):
     may = "select has_table_privilege(%s, 'leaderboard', 'select')"
-    with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
-        cursor.execute(f"create role {role}")
-    try:
-        live.query(f"grant select on leaderboard to {role}; grant update (platform) on leaderboard to {role}")
-        live.fill(120)
-        live.run()
-        live.query(f"revoke all on leaderboard from {role}; revoke update (platform) on leaderboard from {role}")
-        live.query(f"alter default privileges grant select on tables to {role}")
-        live.fill(130)
-        live.run()
-        assert live.query(may, (role,)) == [(False,)]
-        assert main(["rollback", "leaderboard", "--generation", "1"]) == 0
-        assert live.rows() == 120
-        assert live.query(may, (role,)) == [(False,)]
-        assert live.query("select has_any_column_privilege(%s, 'leaderboard', 'update')", (role,)) == [(False,)]
-    finally:
-        with closing(live.postgres.superuser_connection(live.database)) as admin, admin, admin.cursor() as cursor:
-            cursor.execute(f"drop owned by {role}; drop role {role}")
+    live.query(f"grant select on leaderboard to {role}; grant update (platform) on leaderboard to {role}")
+    live.fill(120)
+    live.run()
+    live.query(f"revoke all on leaderboard from {role}; revoke update (platform) on leaderboard from {role}")
+    live.query(f"alter default privileges grant select on tables to {role}")
+    live.fill(130)
+    live.run()
+    assert live.query(may, (role,)) == [(False,)]
+    assert main(["rollback", "leaderboard", "--generation", "1"]) == 0
+    assert live.rows() == 120
+    assert live.query(may, (role,)) == [(False,)]
+    assert live.query("select has_any_column_privilege(%s, 'leaderboard', 'update')", (role,)) == [(False,)]
