@@ -24,12 +24,12 @@ demo: ## set up, start the stack, run the whole platform on a synthetic world, s
 test: ## set up and run every test
 	@devstack/setup.sh --for test
 	@mkdir -p test-results
-	@$(PYTHON) -m pytest --durations=10 --junitxml=test-results/tests.xml $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --durations=20 --junitxml=test-results/tests.xml $(ARGS)
 
 test-unit: ## set up and run the tests that need no server
 	@devstack/setup.sh --for lint
 	@mkdir -p test-results
-	@$(PYTHON) -m pytest -m unit --junitxml=test-results/unit.xml $(ARGS)
+	@$(PYTHON) -m pytest -n 2 -m unit --junitxml=test-results/unit.xml $(ARGS)
 
 up: ## start the local stack
 	@devstack/setup.sh --for stack

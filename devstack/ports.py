@@ -35,8 +35,8 @@ _reserved: dict[int, IO[str]] = {}
 def free_port_base(reserve: bool = False) -> int:
     """A STIR_STACK_PORT_BASE at which every port of the stack is free.
 
-    `reserve` keeps it for this process until it ends, against others that ask here: for a stack whose services start
-    one by one, later.
+    `reserve` keeps it for this process until it ends or calls `release`, against others that ask here: for a stack
+    whose services start one by one, later.
     """
     for base in random.sample(PORT_BASES, len(PORT_BASES)):
         if base in _reserved or not all(is_free(base + offset) for offset in PORT_OFFSETS.values()):
@@ -53,6 +53,11 @@ def free_port_base(reserve: bool = False) -> int:
             lock.close()
         return base
     raise StackError(f"There is no range of free ports between {PORT_BASES[0]} and {PORT_BASES[-1] + 1_000}.")
+
+
+def release(base: int) -> None:
+    """Give back what `free_port_base` reserved."""
+    _reserved.pop(base).close()
 
 
 def answers(port: int, seconds: float = 1.0) -> bool:

@@ -1,6 +1,7 @@
 """Fixtures of general use: single servers of the local stack, started when a test first asks for one.
 
 All live in one temporary folder on ports of their own, for one test session; nothing else on the machine is touched.
+With `-n 2` (pytest-xdist) there are two such sessions side by side, and each takes whole files.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from devstack.ports import free_port_base
 from devstack.services import (
@@ -26,6 +29,34 @@ from devstack.settings import StackSettings
 
 for name in [name for name in os.environ if name.startswith("STIR_STACK_")]:
     del os.environ[name]  # a developer's own stack is not the tests' stack
+
+
+FIRST = (
+    "tests/end_to_end/",
+    "tests/gcc_social/test_tiers.py",
+    "tests/fault/",
+    "tests/plugins/serving/",
+    "tests/devstack/test_",
+    "tests/gcc_social/",
+)
+"""What takes long, in the order in which several processes start it: no long file is left for the end."""
+
+
+class WholeFiles(LoadScopeScheduling):
+    """A file's tests share servers and tables, so one process runs them all; tests/end_to_end shares one platform."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/end_to_end" if nodeid.startswith("tests/end_to_end/") else nodeid.split("::", 1)[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles:
+    config.option.loadscopereorder = False  # the order below, not that of the number of tests
+    return WholeFiles(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: next((n for n, part in enumerate(FIRST) if part in item.nodeid), len(FIRST)))
 
 
 @pytest.fixture(scope="session")

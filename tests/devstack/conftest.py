@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from devstack.ports import free_port_base
-from devstack.processes import MARK
+from devstack.ports import free_port_base, release
 from devstack.settings import REPOSITORY, StackSettings
+from tests.processes_of_stack import processes_of
 
 Devstack = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -26,10 +26,11 @@ def temporary_stack() -> Iterator[StackSettings]:
     """Settings of a stack in a folder of its own. Whatever it left running is ended with it."""
     parent = Path(tempfile.mkdtemp(prefix="stir-test-"))
     parent.chmod(0o711)
-    settings = StackSettings(home=parent / "stack", port_base=free_port_base(), ports={})
+    settings = StackSettings(home=parent / "stack", port_base=free_port_base(reserve=True), ports={})
     yield settings
     for process in processes_of(settings.home):
         process.kill()
+    release(settings.port_base)
     shutil.rmtree(parent, ignore_errors=True)
 
 
@@ -70,16 +71,3 @@ def devstack(own_settings: StackSettings) -> Devstack:
 def stack_processes(own_settings: StackSettings) -> Callable[[], list[psutil.Process]]:
     """Lists every process of this test's stack that lives."""
     return lambda: processes_of(own_settings.home)
-
-
-def processes_of(home: Path) -> list[psutil.Process]:
-    """Every process of the stack in this home, PostgreSQL's by their working directory."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            inside = process.cwd().startswith(str(home.resolve()))
-            if inside or process.environ().get(MARK, "").startswith(f"{home}:"):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
