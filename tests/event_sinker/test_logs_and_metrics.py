@@ -19,7 +19,11 @@ pytestmark = pytest.mark.unit
 BOUNDS = (1, 2.5, 60)
 
 
-@pytest.mark.parametrize("value", ["half \ud83d", 1 << 80, float("nan"), {1: b"x"}, object(), "\n\u2028"], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    ["half \ud83d", 1 << 80, float("nan"), {1: b"x"}, object(), "\n\u2028"],
+    ids=["half an emoji", "large number", "nan", "no key of JSON", "object", "line ends"],
+)
 def test_every_value_fits_into_one_line_of_json(value: object) -> None:
     record = logging.LogRecord("event_sinker.test", logging.WARNING, "", 0, "says %s", (value,), None)
     record.detail = value
