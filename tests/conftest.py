@@ -29,6 +29,7 @@ from devstack.settings import StackSettings
 
 for name in [name for name in os.environ if name.startswith("STIR_STACK_")]:
     del os.environ[name]  # a developer's own stack is not the tests' stack
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; a command's output is as wide as it would be in a file
 
 
 FIRST = (

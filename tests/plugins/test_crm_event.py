@@ -52,7 +52,7 @@ class World:
         self.client = client
 
     def user(self, number: int, ladders: list[int] = [], others: list[int] = [], **changed: Any) -> None:  # noqa: B006
-        row = {"cp_id": number, "account_id": 9000 + number, "webengage_user_id": f"we-{number}"}
+        row = {"cp_id": number, "account_id": 9_000_000 + number, "webengage_user_id": f"we-{number}"}
         row |= {"reward_ladder_campaign_ids": ladders, "non_reward_ladder_campaign_ids": others, **changed}
         self.insert(USERS, row)
 
@@ -125,7 +125,7 @@ def test_an_event_tells_of_two_collaborations_and_two_challenges(
         "userId": "we-1",
         "eventName": "Final Campaign Recommendation",
         "eventData": {
-            "User Id": 9001,
+            "User Id": 9_000_001,
             "Collab 1 Id": 1,
             "Collab 1 Name": 'Glow "up" ✨',
             "Collab 1 Description": "Reels\\posts\n3 days",
@@ -249,7 +249,7 @@ def test_a_dry_run_sends_and_records_nothing_and_no_id_is_in_the_log(
     logged = caplog.text + "".join(capfd.readouterr())
     assert "sent_crm_events" in logged
     assert "we-1" not in logged
-    assert "9001" not in logged
+    assert "9000001" not in logged
 
 
 def test_too_many_refusals_fail_the_task_and_whoever_was_told_is_not_told_again(
@@ -351,7 +351,7 @@ def test_an_event_is_sent_again_with_the_same_key_while_the_service_fails(
     keys = {(request.body["userId"], request.headers["Idempotency-Key"]) for request in service.requests}
     assert len(service.requests) == 4
     assert len(keys) == len({key for _, key in keys}) == 2
-    first, another = (to_send(source, User(9001, "we-1", []), run_id).key for run_id in ("manual__1", "manual__2"))
+    first, another = (to_send(source, User(9_000_001, "we-1", []), run_id).key for run_id in ("manual__1", "manual__2"))
     assert ("we-1", first) in keys  # a retry of the whole task has the same key, too
     assert another != first
 

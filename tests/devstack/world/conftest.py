@@ -92,6 +92,8 @@ def stored(clickhouse_service: ClickHouseService) -> Iterator[StoredWorld]:
     client = connect_clickhouse(
         clickhouse_address(environment(clickhouse_service.settings, clickhouse_service.secrets))
     )
+    for database in DATABASES:  # whatever another file's tests have left in them
+        client.command(f"DROP DATABASE IF EXISTS {database} SYNC")
     for database, statements in clickhouse_sources.source_databases().items():
         clickhouse_sources.apply(client, database, statements)
     event_schema.apply(client, list(EVENT_TYPES.values()), "_e")

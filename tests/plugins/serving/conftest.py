@@ -211,7 +211,7 @@ def mart_ddl(target: Target) -> str:
     return f"create table {target.mart} ({columns}) engine = MergeTree order by tuple()"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serving_servers(
     postgres_service: PostgresService,
     s3_service: S3Service,
