@@ -37,15 +37,29 @@ _BEARER = re.compile(r"\b((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORE
 # that tell of nothing else count.
 _LONG_NAME = rf"(?:[A-Za-z0-9_.-]{{0,60}}{_PART}[A-Za-z0-9_.-]{{0,60}}|x-auth|jwt|pwd)"
 _HEADER = re.compile(
-    rf"(^[ \t]{{0,20}}{_LONG_NAME}[ \t]{{0,20}}:[ \t]{{0,20}})(?!\s)[^\r\n]+(?:\r?\n[ \t][^\r\n]+)*",
+    rf"(^[ \t]*+(?:[<>][ \t]*+)?{_LONG_NAME}[ \t]*+:[ \t]*+)(?!\s)[^\r\n]+(?:\r?\n[ \t][^\r\n]+)*",
     re.IGNORECASE | re.MULTILINE,
 )
-# A part of a multipart form: its first headers, an empty line, its value.
-_FORM_PART = re.compile(
-    rf"(\bname=\"{_NAME}\"[^\r\n]{{0,200}}\r?\n(?:[^\r\n]{{1,200}}\r?\n){{0,5}}\r?\n)(?!--)[^\r\n]+", re.IGNORECASE
+# A header among the arguments of curl: quoted up to the same quote, or one word.
+_ARGUMENT = re.compile(
+    rf"((?<![\w-])(?:-H|--header)[ \t=]*+(?:(\\{{0,8}}['\"])|(?!['\"\\])){_LONG_NAME}[ \t]*+:[ \t]*+)"
+    r"(?(2)(?:(?!\2)[^\r\n])+|(?:(?:Bearer|Basic)[ \t]++)?\S+)",
+    re.IGNORECASE,
 )
-# The first "name": of a credential in text that does not parse; the quotes may be escaped.
-_FIELD = re.compile(rf'(?<!\\)\\{{0,8}}"{_NAME}\\{{0,8}}"\s{{0,20}}:', re.IGNORECASE)
+# A part of a multipart form: its boundary where there is one, its headers, an empty line.
+_FORM_PART = re.compile(
+    r"(?:^(--[^\r\n]{1,200})\r?\n(?:[^\r\n]{1,200}\r?\n){0,5}?)?"
+    r"Content-Disposition:(?:[^\r\n]|\r?\n[ \t]){0,200}?\bname[ \t]{0,20}=[ \t]{0,20}"
+    rf"[\"']?{_NAME}(?=[\"';\s])[^\r\n]{{0,200}}\r?\n(?:[^\r\n]{{1,200}}\r?\n){{0,5}}\r?\n",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BOUNDARY = re.compile(r"^--(?!---(?:BEGIN|END) )", re.MULTILINE)  # any but the lines around a key
+# The first "name": of a credential in text that does not parse, where the quotes may be escaped, or 'name': in a dict
+# of Python.
+_FIELD = re.compile(
+    rf"""(?:(?<!\\)\\{{0,8}}"{_NAME}\\{{0,8}}"|(?:\A|[{{,])\s*+[bu]?'{_NAME}')\s*+:""",
+    re.IGNORECASE,
+)
 
 
 def redact_value(value: Any, name: str = "") -> Any:
@@ -73,7 +87,8 @@ def redact(body: bytes) -> bytes:
             return orjson.dumps(redact_value(orjson.loads(body)))
         except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
             pass
-    return _broken(body[:KEPT_BYTES].decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    kept = _broken(body[:KEPT_BYTES].decode("utf-8", "surrogateescape"))
+    return kept.encode("utf-8", "surrogateescape")[:KEPT_BYTES]
 
 
 def _text(text: str) -> str:
@@ -93,8 +108,24 @@ def _broken(text: str) -> str:
 
 
 def _patterns(text: str) -> str:
-    text = _FORM_PART.sub(rf"\1{BLANK}", text)
+    text = _form_parts(text)
+    text = _ARGUMENT.sub(rf"\1{BLANK}", text)
     text = _HEADER.sub(rf"\1{BLANK}", text)
     text = _PARAMETER.sub(rf"\1{BLANK}", text)
     text = _LOGIN.sub(rf"\1{BLANK}\2", text)
     return _BEARER.sub(rf"\1{BLANK}", text)
+
+
+def _form_parts(text: str) -> str:
+    """Blank what stands between the headers of a credential's part and the next boundary, or the end of the text."""
+    kept, done = [], 0
+    while part := _FORM_PART.search(text, done):
+        boundary = re.compile(f"^{re.escape(part[1])}", re.MULTILINE) if part[1] else _BOUNDARY
+        following = boundary.search(text, part.end())
+        end = following.start() if following else len(text)
+        value = text[part.end() : end]
+        if value.strip():
+            value = BLANK + value[len(value.rstrip("\r\n")) :]
+        kept += [text[done : part.end()], value]
+        done = end
+    return "".join(kept) + text[done:]
