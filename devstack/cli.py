@@ -171,6 +171,8 @@ def remove_what_dbt_wrote() -> None:
 
 
 def command_env(settings: StackSettings, arguments: argparse.Namespace) -> int:
+    if not Secrets.path(settings).exists():
+        raise StackError(f"There is no stack in {settings.home}: `make up` makes and starts it.")
     Stack(settings, SilentProgress())
     values = environment(settings, Secrets.load_or_create(settings))
     # Not beside the project, which tiers copy. Tiers themselves have a folder of their own for each run.

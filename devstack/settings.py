@@ -108,10 +108,15 @@ class Secrets(BaseModel):
     s3_secret_key: str
     slack_token: str
 
+    @staticmethod
+    def path(settings: StackSettings) -> Path:
+        """The file of this stack's credentials."""
+        return settings.home / "secrets.json"
+
     @classmethod
     def load_or_create(cls, settings: StackSettings) -> Secrets:
         """Read the credentials of this stack, or generate and store them on first use."""
-        path = settings.home / "secrets.json"
+        path = cls.path(settings)
         if path.exists():
             return cls(**json.loads(path.read_text()))
         created = cls(

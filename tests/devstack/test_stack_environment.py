@@ -68,6 +68,14 @@ def test_airflow_is_closed_to_other_machines_and_starts_nothing_by_itself(variab
         assert len(variables[f"AIRFLOW__{secret}"]) >= 32
 
 
+def test_env_without_a_stack_is_one_sentence_and_makes_nothing(own_settings: StackSettings, devstack) -> None:
+    for options in ([], ["--json"]):
+        printed = devstack("env", *options)
+        assert (printed.returncode, printed.stdout) == (1, "")
+        assert printed.stderr == f"There is no stack in {own_settings.home}: `make up` makes and starts it.\n"
+        assert not own_settings.home.exists()
+
+
 def test_env_prints_what_a_shell_can_read(own_settings: StackSettings, devstack, variables: dict[str, str]) -> None:
     printed = devstack("env")
     assert printed.returncode == 0, printed.stderr
