@@ -176,10 +176,19 @@ def _status(settings: Settings, options: argparse.Namespace) -> int:
     if options.json:
         print(orjson.dumps([event.as_dict() for event in events]).decode())
         return EXIT_OK
-    table = Table("event type", "waiting", "consumers", "dead", "rows stored", "newest event (UTC)")
+    Console().print(_status_table(events))
+    return EXIT_OK
+
+
+def _status_table(events: Sequence[status.EventStatus]) -> Table:
+    """Fits a terminal of 80 columns; where it does not, long names go on in the next line, and numbers stay whole."""
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+    table.add_column("event type", overflow="fold")
+    for column in ("waiting", "sinkers", "dead", "rows"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("newest (UTC)", no_wrap=True)
     for event in events:
         numbers = (event.waiting, event.consumers, event.dead, event.rows)
-        newest = event.newest_event.strftime("%Y-%m-%d %H:%M:%S") if event.newest_event else "-"
+        newest = event.newest_event.strftime("%Y-%m-%d %H:%M") if event.newest_event else "-"
         table.add_row(event.event_type, *("-" if number is None else f"{number:,}" for number in numbers), newest)
-    Console().print(table)
-    return EXIT_OK
+    return table

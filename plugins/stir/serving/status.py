@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,9 +20,12 @@ from stir.serving.targets import TARGETS
 
 if TYPE_CHECKING:
     import psycopg2.extensions
+    from rich.console import Console
 
 STALE = 4
 """Exit code when a table that was published once is older than its limit."""
+FEWEST_COLUMNS = 4
+"""In the narrowest terminal: table, verdict, rows and age."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def show_status(environments: list[Environment]) -> int:
     from airflow.sdk.exceptions import AirflowException
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else 220)
+    console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 220)
     code = 0
     for environment in environments:
         try:
@@ -83,36 +88,44 @@ def show_status(environments: list[Environment]) -> int:
             print(f"{environment.name}: {str(error).strip() or type(error).__name__}", file=sys.stderr)
             code = 1
             continue
-        console.print(_table(environment, found))
+        print_standings(console, environment, found)
         if any(each.stale for each in found):
             code = code or STALE
     return code
 
 
-def _table(environment: Environment, found: list[Standing]) -> object:
+def print_standings(console: Console, environment: Environment, found: list[Standing]) -> None:
+    """A table with as many columns as the console has room for, and a line for each refusal."""
     from rich.table import Table
+    from rich.text import Text
 
-    shown = Table(title=f"{environment.name}, times in UTC")
-    right = ("rows", "mart is old")
-    for heading in (
-        *("table", "now", "rows", "published", "mart built", "mart is old", "newest event", "by"),
-        "refused since",
-    ):
-        shown.add_column(heading, overflow="fold", justify="right" if heading in right else "left")
+    columns: dict[str, Callable[[Standing], str]] = {
+        "table": lambda each: each.target.name,
+        "now": lambda each: each.verdict,
+        "rows": lambda each: f"{each.live.rows:,}" if each.live else "",
+        "mart is old": lambda each: str(each.mart_age) if each.mart_age is not None else "",
+        "newest event": lambda each: moment(each.live.newest_event_at) if each.live else "",
+        "published": lambda each: moment(each.live.published_at) if each.live else "",
+        "mart built": lambda each: moment(each.live.mart_built_at) if each.live else "",
+        "by": lambda each: each.live.dag_id if each.live else "",
+    }
+    unlimited = console.options.update(width=1000)
+    while True:
+        shown = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+        for heading in columns:
+            right = heading in ("rows", "mart is old")
+            shown.add_column(heading, no_wrap=heading != "table", overflow="fold", justify="right" if right else "left")
+        for each in found:
+            shown.add_row(*(Text(say(each)) for say in columns.values()))
+        if len(columns) <= FEWEST_COLUMNS or console.measure(shown, options=unlimited).maximum <= console.width:
+            break
+        columns.popitem()
+    console.print(f"{environment.name}, times in UTC", style="bold", highlight=False)
+    console.print(shown)
     for each in found:
-        live, refusal = each.live, each.refusal
-        shown.add_row(
-            each.target.name,
-            each.verdict,
-            f"{live.rows:,}" if live else "",
-            moment(live.published_at) if live else "",
-            moment(live.mart_built_at) if live else "",
-            str(each.mart_age) if each.mart_age is not None else "",
-            moment(live.newest_event_at) if live else "",
-            live.dag_id if live else "",
-            f"{moment(refusal.refused_at)} {refusal.step}: {refusal.reason}" if refusal else "",
-        )
-    return shown
+        if refusal := each.refusal:
+            said = f"{each.target.name} refused since: {moment(refusal.refused_at)} {refusal.step}: {refusal.reason}"
+            console.print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 def moment(time: datetime | None) -> str:

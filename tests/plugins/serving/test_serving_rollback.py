@@ -86,8 +86,8 @@ def test_history_shows_what_is_live_and_what_a_rollback_would_restore(two_genera
 def test_status_shows_every_table_and_how_old_its_data_is(two_generations, capsys):
     assert main(["status", "--environment", "prod"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "120" in next(line for line in lines if " leaderboard " in line)
-    assert "never" in next(line for line in lines if " group_metrics " in line)
+    assert "120" in next(line for line in lines if line.startswith("leaderboard "))
+    assert "never" in next(line for line in lines if line.startswith("group_metrics "))
 
 
 def test_verify_agrees_after_a_publish_and_finds_one_changed_value(two_generations, capsys):
