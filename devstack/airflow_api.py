@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -20,12 +20,26 @@ class AirflowError(Exception):
 
 @dataclass(frozen=True)
 class TaskState:
-    """One task of a run: its id, state (None while it waits), seconds spent and number of tries."""
+    """One task of a run: its id, state (None while it waits), seconds spent and number of tries so far.
+
+    `tries_at_most` counts the first try and all retries. `retry_by` is when the next try starts at the latest, where
+    the task waits for one.
+    """
 
     task_id: str
     state: str | None
     seconds: float
     tries: int
+    tries_at_most: int = 1
+    retry_by: datetime | None = None
+
+
+def longest_retry_delay(task: dict[str, Any], tries: int) -> timedelta:
+    """How long a task, as the API describes it, waits at most after its failed try of that number."""
+    parts = task["retry_delay"] or {}
+    delay = timedelta(parts.get("days", 0), parts.get("seconds", 0), parts.get("microseconds", 0))
+    multiplier = task["retry_exponential_backoff"] or 1.0
+    return delay if multiplier == 1 else delay * multiplier ** (tries - 1) * 2
 
 
 class AirflowApi:
@@ -142,7 +156,22 @@ class AirflowApi:
         """Tasks of a run in the order in which they started; those that have not started come last."""
         found = self._call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 200})
         rows = sorted(found["task_instances"], key=lambda t: (t["start_date"] or "9", t["task_id"]))
-        return [TaskState(t["task_id"], t["state"], t["duration"] or 0.0, t["try_number"]) for t in rows]
+        return [
+            TaskState(
+                t["task_id"],
+                t["state"],
+                t["duration"] or 0.0,
+                t["try_number"],
+                t["max_tries"] + 1,
+                self._retry_by(t) if t["state"] == "up_for_retry" and t["end_date"] else None,
+            )
+            for t in rows
+        ]
+
+    def _retry_by(self, instance: dict[str, Any]) -> datetime:
+        """With back-off Airflow waits up to twice the delay of this try, and the API does not say how long exactly."""
+        task = self._call("GET", f"/dags/{instance['dag_id']}/tasks/{instance['task_id']}")
+        return datetime.fromisoformat(instance["end_date"]) + longest_retry_delay(task, instance["try_number"])
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """Value that a task returned or pushed; None when there is none."""

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -92,11 +93,18 @@ def what_it_does(tasks: Sequence[TaskState]) -> str:
     """A run in a few words: the task at work, one that failed and waits for its next try, or that it waits."""
     for task in reversed(tasks):
         if task.state == "running":
-            return task.task_id + (f", try {task.tries}" if task.tries > 1 else "")
+            return task.task_id + (f", try {task.tries} of {task.tries_at_most}" if task.tries > 1 else "")
     for task in tasks:
-        if task.state in ("up_for_retry", "failed"):
-            return f"{task.task_id} failed" + (" and is tried again soon" if task.state == "up_for_retry" else "")
+        if task.state == "up_for_retry":
+            return f"{task.task_id} failed, try {task.tries + 1} of {task.tries_at_most} {_within(task.retry_by)}"
+        if task.state == "failed":
+            return f"{task.task_id} failed"
     return "between tasks" if any(task.state == "success" for task in tasks) else "queued"
+
+
+def _within(moment: datetime | None) -> str:
+    left = (moment - datetime.now(UTC)).total_seconds() if moment else 0
+    return f"in at most {left:.0f} s" if left >= 1 else "soon"
 
 
 class Demonstration:
