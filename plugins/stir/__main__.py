@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from stir.serving.__main__ import main
+from stir.serving.__main__ import program
 
 USAGE = """usage: python -m stir status [--environment {prod,staging}]
 
@@ -18,4 +18,4 @@ if __name__ == "__main__":
         asked = sys.argv[1:2] in (["-h"], ["--help"])
         print(USAGE, file=sys.stdout if asked else sys.stderr)
         sys.exit(0 if asked else 2)
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(program())

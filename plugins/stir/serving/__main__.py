@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import os
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -49,6 +51,16 @@ def main(arguments: list[str] | None = None) -> int:
     except (psycopg2.Error, clickhouse_driver.errors.Error, AirflowException, EOFError) as error:
         print(f"{environment.name}: {str(error).strip() or type(error).__name__}", file=sys.stderr)
     return 1
+
+
+def program() -> int:
+    """The command line without Airflow's log lines, unless its log level is set, and without libraries' warnings."""
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")  # read when Airflow is imported
+    import airflow.sdk  # noqa: F401  puts filters of its own for warnings in front of those that stand
+
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    return main()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -170,4 +182,4 @@ def show_ddl(target: Target) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from stir.serving.__main__ import main
+
+from devstack.settings import REPOSITORY
 
 pytestmark = pytest.mark.integration
 
@@ -100,6 +106,21 @@ def test_verify_agrees_after_a_publish_and_finds_one_changed_value(two_generatio
     assert "sum followers" in out
     assert "non-null category" in out
     assert "p5: followers is 50 in the mart, 51 in leaderboard" in out
+
+
+def test_the_command_prints_its_result_and_nothing_of_the_libraries(two_generations):
+    done = subprocess.run(
+        [sys.executable, "-m", "stir.serving", "verify", "leaderboard"],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "plugins")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("leaderboard (prod): 120 rows agree")
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
 
 
 def test_verify_finds_a_missing_and_an_extra_row(two_generations, capsys):
