@@ -226,7 +226,9 @@ def fill(settings: Settings, count: int) -> None:
     """Put `count` persistent events into an empty queue and an empty table."""
     with connect(settings) as client:
         client.command(f"TRUNCATE TABLE {settings.clickhouse_database}.{EVENT.table}")
-    with pika.BlockingConnection(topology.connection_parameters(settings)) as connection:
+    parameters = topology.connection_parameters(settings)
+    parameters.blocked_connection_timeout = 300  # the broker holds publishers back while it writes out its memory
+    with pika.BlockingConnection(parameters) as connection:
         channel = connection.channel()
         channel.queue_purge(EVENT.queue)
         properties = pika.BasicProperties(delivery_mode=2, content_type="application/json")

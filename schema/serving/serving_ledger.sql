@@ -11,6 +11,7 @@ create table if not exists serving_ledger (
     table_oid bigint not null,          -- the generation that went live; its table keeps this oid when it is renamed
     previous_oid bigint,                -- the generation that it replaced
     mart_built_at timestamptz,
+    mart_build text,                    -- which build that was; null in rows that earlier versions wrote
     newest_event_at timestamptz,        -- newest event time inside
     rows bigint not null,
     bytes bigint,                       -- size of the exported object

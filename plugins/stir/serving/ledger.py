@@ -19,7 +19,7 @@ ROLLBACK = "rollback"
 
 _COLUMNS = (
     "id, target, environment, action, dag_id, run_id, published_at, table_oid, previous_oid, mart_built_at, "
-    "newest_event_at, rows, bytes, checksum, object_key, cleaned_values, guards, seconds"
+    "mart_build, newest_event_at, rows, bytes, checksum, object_key, cleaned_values, guards, seconds"
 )
 
 
@@ -35,6 +35,7 @@ class LedgerEntry:
     table_oid: int = 0
     previous_oid: int | None = None
     mart_built_at: datetime | None = None
+    mart_build: str | None = None
     newest_event_at: datetime | None = None
     rows: int = 0
     bytes: int | None = None
@@ -52,8 +53,8 @@ def insert(cursor: psycopg2.extensions.cursor, entry: LedgerEntry) -> None:
     cursor.execute(
         """
         insert into serving_ledger (target, environment, action, dag_id, run_id, table_oid, previous_oid, mart_built_at,
-            newest_event_at, rows, bytes, checksum, object_key, cleaned_values, guards, seconds)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            mart_build, newest_event_at, rows, bytes, checksum, object_key, cleaned_values, guards, seconds)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         (
             entry.target,
@@ -64,6 +65,7 @@ def insert(cursor: psycopg2.extensions.cursor, entry: LedgerEntry) -> None:
             entry.table_oid,
             entry.previous_oid,
             entry.mart_built_at,
+            entry.mart_build,
             entry.newest_event_at,
             entry.rows,
             entry.bytes,

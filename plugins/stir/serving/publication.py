@@ -125,6 +125,7 @@ class Publication:
             dag_id=names.dag_id,
             run_id=names.run_id,
             mart_built_at=ledger.instant(taken.built_at),
+            mart_build=taken.build,
             newest_event_at=ledger.instant(taken.newest_event_at),
             rows=ti.xcom_pull(task_ids=GUARD)["rows"],
             bytes=taken.bytes,

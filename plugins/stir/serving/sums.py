@@ -1,5 +1,6 @@
 """Sums over the exported columns that ClickHouse and PostgreSQL both compute, exactly: of every column its non-NULL
-values, of whole numbers their sum, of texts their characters.
+values, of whole numbers their sum, of texts their characters, of times their distance from 1970, of fractional numbers
+their thousandths. What a JSON holds is not summed: the two servers write it differently.
 """
 
 # ruff: noqa: S608 -- every name in these statements comes from a declaration that was checked
@@ -10,13 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stir.serving.declaration import Column, Form, Target
+from stir.serving.declaration import Column, Form, Target, bare_type
 from stir.serving.export import exported_value
 
 if TYPE_CHECKING:
     import psycopg2.extensions
 
 WHOLE_NUMBERS = ("bigint", "integer")
+SUMMED_BELOW = "1e12"
+"""Both servers cut the thousandths of a smaller double alike; larger ones are counted only."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,20 @@ def _sums(column: Column) -> list[Sum]:
     if column.postgres in WHOLE_NUMBERS:
         total = f"ifNull(sum(toInt128({value})), toInt128(0))"
         found.append(Sum(f"sum {name}", f"toString({total})", f"coalesce(sum({name}), 0)::text"))
+    elif column.postgres in ("timestamp", "timestamptz"):
+        total = f"ifNull(sum(toInt128(toUnixTimestamp64Micro(toDateTime64({value}, 6, 'UTC')))), toInt128(0))"
+        micros = f"coalesce(sum((extract(epoch from {name}) * 1000000)::bigint), 0)"
+        found.append(Sum(f"microseconds {name}", f"toString({total})", f"{micros}::text"))
+    elif column.postgres == "date":
+        total = f"ifNull(sum(toInt128(toInt32(toDate32({value})))), toInt128(0))"
+        found.append(Sum(f"days {name}", f"toString({total})", f"coalesce(sum({name} - date '1970-01-01'), 0)::text"))
+    elif column.form is Form.FLOAT and bare_type(column.clickhouse) == "Float64":
+        small = f"abs({{}}) < {SUMMED_BELOW}"
+        total = f"sum(toInt128(if({small.format(value)}, trunc({value} * 1000), 0)))"
+        whole = f"sum(case when {small.format(name)} then trunc({name} * 1000)::bigint else 0 end)"
+        found.append(
+            Sum(f"thousandths {name}", f"toString(ifNull({total}, toInt128(0)))", f"coalesce({whole}, 0)::text")
+        )
     elif column.form is Form.TEXT:
         characters = f"ifNull(sum(lengthUTF8({value})), 0)"
         found.append(Sum(f"characters {name}", f"toString({characters})", f"coalesce(sum(length({name})), 0)::text"))

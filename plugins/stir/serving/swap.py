@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOCK_WAIT_MS = 25
+UNDER_LOCK_WAIT_MS = 1  # for an index or a sequence, while the live table is locked: what is not free is tried later
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 
@@ -160,6 +161,7 @@ def _exchange(cursor: psycopg2.extensions.cursor, target: Target, incoming: Inco
         f"lock table {incoming.table} in access exclusive mode",
         *locks,
         f"lock table {target.name} in access exclusive mode",
+        f"set local lock_timeout = '{UNDER_LOCK_WAIT_MS}ms'",  # readers queue from here on
         f"alter table {target.name} rename to {target.backup}",
         *(f'alter index "{name}" rename to "{backup_index(name)}"' for name in old_indexes),
         f"alter table {incoming.table} rename to {target.name}",

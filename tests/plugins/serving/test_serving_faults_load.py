@@ -79,10 +79,16 @@ def test_loss_of_ninety_percent_of_the_rows_is_refused(live):
     ("column", "value", "complaint"),
     [
         ("followers", "71", "sum followers is 199001, exported 199000"),
+        ("month", "2024-02-02 00:00:00", r"microseconds month is \d+, exported \d+"),
+        (
+            "engagement_rate",
+            "0.07",
+            "non-null engagement_rate is 1, exported 0; thousandths engagement_rate is 70, exported 0",
+        ),
         ("platform_id", "p7x", "characters platform_id is 691, exported 690"),
         ("followers", r"\N", "non-null followers is 199, exported 200; sum followers is 198930, exported 199000"),
     ],
-    ids=["number", "text", "null"],
+    ids=["number", "time", "fraction", "text", "null"],
 )
 def test_file_altered_after_it_was_checked_is_refused_by_its_sums(live, column, value, complaint):
     """Case 31: as many rows as before, each with a key, and one other value."""

@@ -64,7 +64,7 @@ def test_older_mart_does_not_replace_a_newer_generation(live):
 @pytest.mark.parametrize("dies", ["connection", "server"])
 def test_cut_off_between_the_renames_changes_nothing(live, monkeypatch, dies):
     """Case 35: an open nextval() holds the sequence, which the swap needs after its renames: there it is cut off."""
-    monkeypatch.setattr(swap, "LOCK_WAIT_MS", 20_000)
+    monkeypatch.setattr(swap, "UNDER_LOCK_WAIT_MS", 20_000)
     live.fill(150)
     ti = live.run(until="index")
     waiting = "from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'stir:%swap'"

@@ -53,7 +53,14 @@ def test_unchanged_mart_waits_unless_a_person_started_the_run(live):
 
 
 def test_rebuilt_mart_goes_on(live):
-    time.sleep(1.1)  # build times have a resolution of one second
+    live.fill(12)
+    assert freshness(live).ready, "two builds in one second too"
+
+
+def test_ledger_of_an_earlier_version_knows_times_only(live):
+    live.query("update serving_ledger set mart_build = null")
+    assert not freshness(live).ready
+    time.sleep(1.1)
     live.fill(12)
     assert freshness(live).ready
 
@@ -95,31 +102,45 @@ def test_mart_that_dbt_builds_right_now_is_waited_for(live, clickhouse_service):
     dbt.disconnect()
 
 
-def test_added_rows_are_another_build_of_a_mart_that_dbt_adds_to(publishing):
-    """Merges are not."""
-    target = TARGETS["social_profile_time_series"]
+@pytest.fixture
+def time_series(publishing):
+    """A small mart that dbt adds to, and a ledger row that says its present build is live."""
+    publishing.target = TARGETS["social_profile_time_series"]
     run = publishing.clickhouse.execute
     run("drop table if exists dbt.mart_time_series sync")
     run(
         "create table dbt.mart_time_series (date Date, n Int64) "
         "engine = ReplacingMergeTree order by n partition by toYear(date)"
     )
+    yield publishing
+    run("drop table dbt.mart_time_series sync")
+
+
+def test_added_rows_are_another_build_of_a_mart_that_dbt_adds_to_and_merges_are_not(time_series):
+    run, add = time_series.clickhouse.execute, "insert into dbt.mart_time_series values ('2026-01-01', 1)"
 
     def build():
-        return run(build_statement(target))[0]
+        return run(build_statement(time_series.target))[0]
 
     empty = build()
-    run("insert into dbt.mart_time_series values ('2026-01-01', 1)")
+    run(add)
     first = build()
-    time.sleep(1.1)
-    run("insert into dbt.mart_time_series values ('2026-01-01', 1)")
+    run(add)
     second = build()
     assert len({empty[0], first[0], second[0]}) == 3
-    assert second[1] > first[1]
+    time_series.query(
+        "insert into serving_ledger (target, environment, action, dag_id, run_id, table_oid, mart_built_at, mart_build,"
+        f" rows) select '{time_series.target.name}', 'prod', 'publish', 'sync', 'run',"
+        f" '{time_series.target.name}'::regclass::oid, to_timestamp({second[1]}), '{second[0]}', 1"
+    )
+    time.sleep(1.1)  # build times have a resolution of one second
     run("optimize table dbt.mart_time_series final")
-    assert build()[0] == second[0]
-    run("truncate table dbt.mart_time_series")
-    run("drop table dbt.mart_time_series sync")
+    merged = build()
+    assert merged[0] == second[0]
+    assert merged[1] > second[1]
+    assert "was not rebuilt since" in freshness(time_series).reason
+    run(add)
+    assert freshness(time_series).ready
 
 
 def gate(publishing, *, waited, run_type="scheduled"):

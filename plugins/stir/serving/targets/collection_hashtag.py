@@ -44,7 +44,7 @@ COLLECTION_HASHTAG = Target(
         Index("collection_hashtag_key", ("collection_id", "collection_type", "hashtag_name"), unique=True),
         Index("collection_hashtag_by_share", ("collection_share_id", "tagged_count")),
     ),
-    newest_event="select max(updated_at) from {mart}_ts",
+    newest_event="select max(updated_at) from {mart}_ts where updated_at <= {built_at}",
     enrichments=SHARE_IDS,
     keep=IS_SHARED,
 )

@@ -50,7 +50,7 @@ COLLECTION_KEYWORD = Target(
         Index("collection_keyword_key", ("collection_id", "collection_type", "keyword_name"), unique=True),
         Index("collection_keyword_by_share", ("collection_share_id", "tagged_count")),
     ),
-    newest_event="select max(updated_at) from {mart}_ts",
+    newest_event="select max(updated_at) from {mart}_ts where updated_at <= {built_at}",
     enrichments=SHARE_IDS,
     keep=IS_SHARED,
 )

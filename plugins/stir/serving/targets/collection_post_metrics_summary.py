@@ -75,7 +75,7 @@ COLLECTION_POST_METRICS_SUMMARY = Target(
         ),
         Index("collection_post_metrics_summary_by_share", ("collection_share_id", "platform")),
     ),
-    newest_event="select max(updated_at) from {mart}_ts",
+    newest_event="select max(updated_at) from {mart}_ts where updated_at <= {built_at}",
     enrichments=(
         Enrichment(
             table="instagram_account",
