@@ -61,6 +61,11 @@ class TierRun:
         """Part of the time in which no model was being built: starting, parsing, asking what is there."""
         return 1 - self.busy_seconds / self.seconds
 
+    @property
+    def thirstiest(self) -> Query:
+        """The statement that took most memory."""
+        return max((query for query in self.queries if query.model), key=lambda query: query.memory)
+
 
 @dataclass(frozen=True)
 class ModelCost:
@@ -112,7 +117,9 @@ class Build:
         return {
             "first": {tier: run.seconds for tier, run in self.first.items()},
             "later": {tier: [run.seconds for run in runs] for tier, runs in self.later.items()},
-            "dbt_share": {tier: median(run.dbt_share for run in runs) for tier, runs in self.later.items()},
+            "dbt_share": {
+                tier: median(run.dbt_share for run in self.later.get(tier, [run])) for tier, run in self.first.items()
+            },
             "models_first": [asdict(cost) for cost in self.first_costs().values()],
             "models_later": [asdict(cost) for cost in self.later_costs().values()],
         }

@@ -14,7 +14,7 @@ MEGABYTE = 1e6
 
 def tiers(size: str, build: Build) -> Table:
     """Seconds of each tier, first and later, beside a third of its period."""
-    table = _table(
+    table = table_of(
         f"tiers, {size} world",
         "tier",
         "models",
@@ -24,15 +24,16 @@ def tiers(size: str, build: Build) -> Table:
         "dbt's own",
         "a third of its period s",
     )
-    for tier, runs in build.later.items():
+    for tier, first in build.first.items():
+        runs = build.later.get(tier, [])
         seconds = [run.seconds for run in runs]
         table.add_row(
             tier,
-            str(len({query.model for query in build.first[tier].queries if query.model})),
-            f"{build.first[tier].seconds:.1f}",
-            f"{median(seconds):.1f}",
-            f"{min(seconds):.1f} - {max(seconds):.1f}",
-            f"{median(run.dbt_share for run in runs):.0%}",
+            str(len({query.model for query in first.queries if query.model})),
+            f"{first.seconds:.1f}",
+            f"{median(seconds):.1f}" if runs else "",
+            f"{min(seconds):.1f} - {max(seconds):.1f}" if runs else "",
+            f"{median(run.dbt_share for run in runs or [first]):.0%}",
             f"{PERIOD_MINUTES[tier] * 60 / 3:.0f}",
         )
     return table
@@ -41,7 +42,7 @@ def tiers(size: str, build: Build) -> Table:
 def models(size: str, build: Build, slowest: int) -> Table:
     """The slowest models of the first build, and every model's largest memory in one line below."""
     costs, later = build.first_costs(), build.later_costs()
-    table = _table(
+    table = table_of(
         f"slowest models, {size} world", "model", "tier", "first s", "later s", "peak MB", "rows read", "rows written"
     )
     for cost in sorted(costs.values(), key=lambda cost: -cost.seconds)[:slowest]:
@@ -62,7 +63,7 @@ def growth(smaller: tuple[str, Build], larger: tuple[str, Build]) -> Table:
     """Exponents of the first build, steepest first; 1 is linear, n log n over a factor of fifty about 1.1 to 1.2."""
     (small_name, small), (large_name, large) = smaller, larger
     before, after = small.first_costs(), large.first_costs()
-    table = _table(f"growth, {small_name} to {large_name}", "model", "seconds", "rows read", "exponent")
+    table = table_of(f"growth, {small_name} to {large_name}", "model", "seconds", "rows read", "exponent")
     found = [
         (power, name)
         for name in before.keys() & after.keys()
@@ -78,7 +79,7 @@ def growth(smaller: tuple[str, Build], larger: tuple[str, Build]) -> Table:
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
+def table_of(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 or column == "tier" else "right")

@@ -63,7 +63,10 @@ class TierRuns:
         for number in range(rounds + 1):
             for tier in PERIOD_MINUTES:
                 run = self.run(tier)
-                console.print(f"round {number}: {tier} {run.seconds:.1f} s, {run.dbt_share:.0%} of it dbt's own")
+                most = f"most memory {run.thirstiest.memory / 1e6:,.0f} MB ({run.thirstiest.model})"
+                console.print(
+                    f"round {number}: {tier} {run.seconds:.1f} s, {run.dbt_share:.0%} of it dbt's own, {most}"
+                )
                 if number:
                     build.later.setdefault(tier, []).append(run)
                 else:

@@ -54,6 +54,12 @@ def sql_texts(manifest: dict) -> dict[str, str]:
     return {node["name"]: node["raw_code"] for node in nodes} | {macro["name"]: macro["macro_sql"] for macro in macros}
 
 
+def test_every_table_says_why_it_is_sorted_as_it_is(models: Models) -> None:
+    tables = [model for model in models() if model["config"]["materialized"] in ("table", "incremental")]
+    said = re.compile(r"\b[Ss]orted (by|like|as)\b")
+    assert [table["name"] for table in tables if not said.search(table["description"])] == []
+
+
 def test_project_has_models(models: Models) -> None:
     assert len(models()) >= 30
 
