@@ -23,6 +23,7 @@ from typing import Any
 import clickhouse_driver
 import psutil
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 from stir.serving import load
 from stir.serving.declaration import Target
 from stir.serving.naming import RunNames, part_names
@@ -107,6 +108,21 @@ class Publishing:
         for task_id in STEPS[first : STEPS.index(until) + 1]:
             self.step(task_id, ti)
         return ti
+
+    def run_persistently(self, ti: Instance, *, seconds: float = 60) -> None:
+        """All steps of a run, each tried again for a while, as Airflow does, unless it is a refusal."""
+        for task_id in STEPS:
+            until = time.monotonic() + seconds
+            while True:
+                try:
+                    self.step(task_id, ti)
+                    break
+                except AirflowFailException:
+                    raise
+                except Exception:
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.2)
 
     def rows(self, table: str = "leaderboard") -> int:
         return self.query(f"select count(*) from {table}")[0][0]

@@ -6,12 +6,17 @@ A process reads the live table all the while (`live`).
 from __future__ import annotations
 
 import os
+import subprocess
+import tempfile
 import threading
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from stir.serving import swap
+
+from devstack.home import database_user
 
 pytestmark = pytest.mark.integration
 
@@ -142,6 +147,66 @@ def test_second_writer_is_kept_out(live):
             live.step("load", ti)
         other.rollback()
         live.run(ti, after="fetch")
+
+
+def test_two_whole_runs_at_once_publish_one_after_the_other(live):
+    """Case 39: the twins of one target start at one moment."""
+    live.fill(20_000)
+    runs, failures = [live.new_run(), live.new_run()], []
+
+    def work(ti):
+        try:
+            live.run_persistently(ti)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(ti,)) for ti in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert live.rows() == 20_000
+    assert {name for name in live.tables() if "_raw_" not in name} == {"leaderboard", "leaderboard_old_bkp"}
+    published = live.query("select run_id, rows from serving_ledger order by id desc limit 2")
+    assert sorted(published) == sorted((ti.run_id, 20_000) for ti in runs)
+
+
+@pytest.fixture
+def small_database_disk(live):
+    """The serving database makes its new tables on a file system of 1 MiB."""
+    folder = Path(tempfile.mkdtemp(dir=live.postgres.settings.home))
+    owner = f",uid={database_user()}" if database_user() else ""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size=1m,mode=700{owner}", "stir-test", str(folder)],
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"mounting a tmpfs is not permitted here: {mounted.stderr.strip()}")
+    try:
+        with administrator(live) as admin:
+            admin.execute(f"create tablespace small location '{folder}'")
+            admin.execute("grant create on tablespace small to stir")
+            admin.execute(f"alter database {live.database} set default_tablespace = small")
+            yield
+            admin.execute("drop tablespace if exists small")
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_disk_of_the_database_that_fills_up_during_copy_leaves_nothing_then_retry(live, small_database_disk):
+    before = live.tables()
+    live.fill(20_000)
+    ti = live.run(until="fetch")
+    with pytest.raises(Exception, match="No space left on device"):
+        live.step("load", ti)
+    assert live.tables() == before
+    assert live.rows() == 100
+    with administrator(live) as admin:
+        admin.execute(f"alter database {live.database} reset default_tablespace")
+    live.run(ti, after="fetch")
+    assert live.rows() == 20_000
 
 
 def test_postgres_killed_during_the_index_build_then_retry(live):
