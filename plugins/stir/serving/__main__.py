@@ -11,6 +11,7 @@ import argparse
 import getpass
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import closing
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         "status": lambda: show_status(chosen_environments(options)),
         "history": lambda: show_history(target, environment, options.limit),
         "rollback": lambda: roll_back(target, environment, options),
-        "verify": lambda: verify(target, environment, options.sample),
+        "verify": lambda: verify(target, environment, options.sample, options.seed),
         "ddl": lambda: show_ddl(target),
     }
     import clickhouse_driver.errors
@@ -93,6 +94,9 @@ def parser() -> argparse.ArgumentParser:
     back.add_argument("--wait", type=float, default=60, help="seconds to try for the lock (default 60)")
     check = commands.add_parser("verify", parents=[table, place], help="compare the live table with the mart")
     check.add_argument("--sample", type=int, default=200, help="rows to compare value by value (default 200)")
+    check.add_argument(
+        "--seed", type=int, default=int(time.time()), help="which rows: the same number, the same rows (from the clock)"
+    )
     commands.add_parser("ddl", parents=[table], help="print the table's DDL as schema/serving/<table>.sql holds it")
     return root
 
@@ -153,22 +157,23 @@ def roll_back(target: Target, environment: Environment, options: argparse.Namesp
     return 0
 
 
-def verify(target: Target, environment: Environment, sample: int) -> int:
+def verify(target: Target, environment: Environment, sample: int, seed: int) -> int:
     """Print how the live table compares with the mart as it is now."""
     publication = Publication(target, environment)
     target = publication.target
     with closing(connect(environment, "verify")) as connection:
-        found = compare(target, publication.clickhouse_query, connection, sample)
+        found = compare(target, publication.clickhouse_query, connection, sample, seed)
     for difference in found.differences[:50]:
         print(difference)
     if found.differences:
         print(
-            f"{target.name} ({environment.name}): {len(found.differences)} differences. If the mart was rebuilt since "
-            "`history` says it was published, that is expected until the next sync."
+            f"{target.name} ({environment.name}): {len(found.differences)} differences (seed {seed}). If the mart was "
+            "rebuilt since `history` says it was published, that is expected until the next sync."
         )
         return 3
     agree = f"of {target.mart}'s" if target.keep else f"agree with {target.mart} in every sum"
-    print(f"{target.name} ({environment.name}): {found.rows:,} rows {agree}, {found.sampled} rows value by value")
+    compared = f"{found.sampled} rows value by value (seed {seed})"
+    print(f"{target.name} ({environment.name}): {found.rows:,} rows {agree}, {compared}")
     return 0
 
 

@@ -112,7 +112,7 @@ class Publication:
 
     def check_guards(self, ti: Any) -> dict[str, Any]:
         """Run the guards; returns what they measured."""
-        with closing(self.connect("guard")) as connection:
+        with closing(self.connect("guard", statement_seconds=self.target.limits.load)) as connection:
             return guards.check(connection, self.names(ti), self._manifest(ti))
 
     def swap(self, ti: Any) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Publication:
             cleaned_values=taken.cleaned_values,
             guards=ti.xcom_pull(task_ids=GUARD),
         )
-        with closing(self.connect("swap")) as connection:
+        with closing(self.connect("swap", statement_seconds=self.target.limits.swap)) as connection:
             outcome = swap.publish(connection, names, entry, patience=self.target.limits.swap)
         return {"attempts": outcome.attempts, "locked_ms": round(outcome.locked_ms, 1)}
 

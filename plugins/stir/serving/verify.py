@@ -31,8 +31,10 @@ class Comparison:
     differences: list[str] = field(default_factory=list)
 
 
-def compare(target: Target, query: Query, connection: psycopg2.extensions.connection, sample: int = 200) -> Comparison:
-    """Compare the mart (through `query`) with the live table.
+def compare(
+    target: Target, query: Query, connection: psycopg2.extensions.connection, sample: int = 200, seed: int = 0
+) -> Comparison:
+    """Compare the mart (through `query`) with the live table. Another `seed` samples other rows.
 
     Sums: of whole numbers exactly, of texts their characters, of every column its non-NULL values. Values that an
     enrichment may have changed are not compared. A target that leaves rows out has no sums: its sampled rows are
@@ -49,7 +51,7 @@ def compare(target: Target, query: Query, connection: psycopg2.extensions.connec
         for figure, theirs, ours in zip(figures, mart, live, strict=True)
         if theirs != ours and not (target.keep and int(ours) <= int(theirs))
     ]
-    sampled, unlike = _compare_sample(target, query, connection, sample)
+    sampled, unlike = _compare_sample(target, query, connection, sample, seed)
     return Comparison(int(live[0]), sampled, differences + unlike)
 
 
@@ -59,13 +61,13 @@ def _carried(target: Target) -> list[Column]:
 
 
 def _compare_sample(
-    target: Target, query: Query, connection: psycopg2.extensions.connection, size: int
+    target: Target, query: Query, connection: psycopg2.extensions.connection, size: int, seed: int
 ) -> tuple[int, list[str]]:
-    """Rows chosen by a hash of their key in ClickHouse, value by value."""
+    """Rows chosen by a hash of seed and key in ClickHouse, value by value."""
     compared = [column for column in _carried(target) if column.form is not Form.JSON]
     values = ", ".join(f"{_comparable(column)} as c{number}" for number, column in enumerate(compared))
     key = [number for number, column in enumerate(compared) if column.name in target.key]
-    order = f"sipHash64({', '.join(f'c{number}' for number in key)})"
+    order = f"sipHash64({', '.join([str(seed), *(f'c{number}' for number in key)])})"
     mart = {
         tuple(row[number] for number in key): row
         for row in query(f"select {values} from {target.relation} order by {order} limit {size}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -106,6 +107,19 @@ def test_verify_agrees_after_a_publish_and_finds_one_changed_value(two_generatio
     assert "sum followers" in out
     assert "non-null category" in out
     assert "p5: followers is 50 in the mart, 51 in leaderboard" in out
+
+
+def test_verify_samples_other_rows_with_another_seed_and_the_same_with_the_same(two_generations, capsys):
+    two_generations.query("update leaderboard set views = 1")
+
+    def rows_of(seed):
+        assert main(["verify", "leaderboard", "--sample", "10", "--seed", seed]) == 3
+        return re.findall(r"^row (.*): views is", capsys.readouterr().out, re.M)
+
+    first, again, other = rows_of("1"), rows_of("1"), rows_of("2")
+    assert len(first) == len(other) == 10
+    assert first == again
+    assert first != other
 
 
 def test_the_command_prints_its_result_and_nothing_of_the_libraries(two_generations):
