@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 WHOLE_NUMBERS = ("bigint", "integer")
 SUMMED_BELOW = "1e12"
 """Both servers cut the thousandths of a smaller double alike; larger ones are counted only."""
+LAST_SUMMED_DAY = "9999-12-31"
+"""ClickHouse writes every later moment as one of this day. From it on they are counted only."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,10 @@ def _sums(column: Column) -> list[Sum]:
         total = f"ifNull(sum(toInt128({value})), toInt128(0))"
         found.append(Sum(f"sum {name}", f"toString({total})", f"coalesce(sum({name}), 0)::text"))
     elif column.postgres in ("timestamp", "timestamptz"):
-        total = f"ifNull(sum(toInt128(toUnixTimestamp64Micro(toDateTime64({value}, 6, 'UTC')))), toInt128(0))"
-        micros = f"coalesce(sum((extract(epoch from {name}) * 1000000)::bigint), 0)"
+        moment, last = f"toDateTime64({value}, 6, 'UTC')", f"'{LAST_SUMMED_DAY}'"
+        micros = f"sumIf(toInt128(toUnixTimestamp64Micro({moment})), {moment} < toDateTime64({last}, 6, 'UTC'))"
+        total = f"ifNull({micros}, toInt128(0))"
+        micros = f"coalesce(sum((extract(epoch from {name}) * 1000000)::bigint) filter (where {name} < {last}), 0)"
         found.append(Sum(f"microseconds {name}", f"toString({total})", f"{micros}::text"))
     elif column.postgres == "date":
         total = f"ifNull(sum(toInt128(toInt32(toDate32({value})))), toInt128(0))"
