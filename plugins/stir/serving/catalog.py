@@ -145,10 +145,16 @@ def table_comment(cursor: psycopg2.extensions.cursor, table: str) -> str | None:
     return cursor.fetchone()[0]
 
 
-def blocking_dependents(cursor: psycopg2.extensions.cursor, table: str) -> list[str]:
-    """What hangs on the table and would stay behind on the old generation: one sentence each."""
+def swap_blockers(cursor: psycopg2.extensions.cursor, table: str) -> list[str]:
+    """What keeps another table from taking this one's place: its owner, and what hangs on it and would stay behind on
+    the old generation. One sentence each.
+    """
     cursor.execute(
         """
+        select format('the table belongs to role %%I, so %%I cannot replace it; change its owner or the membership',
+            pg_get_userbyid(relowner), current_user)
+        from pg_class where oid = to_regclass(%(table)s) and not pg_has_role(relowner, 'usage')
+        union all
         select distinct format('materialized view %%s would keep reading the old generation; make it a view',
             v.oid::regclass)
         from pg_depend d

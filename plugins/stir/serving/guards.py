@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from stir.serving.catalog import blocking_dependents, column_types, relation_exists
+from stir.serving.catalog import column_types, relation_exists, swap_blockers
 from stir.serving.declaration import Target
 from stir.serving.manifest import Manifest, PublishRefused
 from stir.serving.naming import RunNames
@@ -43,7 +43,7 @@ def check(connection: psycopg2.extensions.connection, names: RunNames, taken: Ma
         live_rows = count(cursor, target.name)
         nulls = key_nulls(cursor, target, names.working_table)
         duplicates = key_duplicates(cursor, target, names.working_table)
-        blockers = blocking_dependents(cursor, target.name)
+        blockers = swap_blockers(cursor, target.name)
     problems = []
     if staged_rows != taken.rows:
         table = "staged" if target.keep else "working"
@@ -60,7 +60,7 @@ def check(connection: psycopg2.extensions.connection, names: RunNames, taken: Ma
         problems.append(
             f"key unique: {duplicates[0]:,} rows too many in ({', '.join(target.key)}), for example {duplicates[1]}"
         )
-    problems += [f"dependents: {blocker}" for blocker in blockers]
+    problems += [f"in the way: {blocker}" for blocker in blockers]
     refuse(target, problems)
     measured = {"rows": rows, "live_rows": live_rows, "share": rows / live_rows if live_rows else None}
     return measured | ({"left_out": staged_rows - rows} if target.keep else {})

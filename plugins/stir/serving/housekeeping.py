@@ -42,7 +42,7 @@ def clean_database(
         dropped += [
             table
             for table in _generations(target)
-            if _replaced_before(connection, table, now - keep_backups) and _drop(connection, table)
+            if _replaced_before(connection, table, now - keep_backups) and _drop(connection, table, now - keep_backups)
         ]
     sizes = table_sizes(connection, targets)
     for table, size in sizes.items():
@@ -67,10 +67,15 @@ def _generations(target: Target) -> list[str]:
 
 
 def _replaced_before(connection: psycopg2.extensions.connection, table: str, moment: datetime) -> bool:
-    """Whether a previous generation was replaced before `moment`: the swap that replaced it wrote when in its tag."""
+    """Whether a previous generation was replaced before `moment`."""
     with connection, connection.cursor() as cursor:
-        cursor.execute("select obj_description(to_regclass(%s), 'pg_class')", (table,))
-        comment = cursor.fetchone()[0]
+        return _is_older(cursor, table, moment)
+
+
+def _is_older(cursor: psycopg2.extensions.cursor, table: str, moment: datetime) -> bool:
+    """The same in the caller's transaction: the swap that replaced the generation wrote when in its tag."""
+    cursor.execute("select obj_description(to_regclass(%s), 'pg_class')", (table,))
+    comment = cursor.fetchone()[0]
     try:
         tag = json.loads(comment or "")
         return bool(tag["owner"] == OWNER and datetime.fromisoformat(tag["created"]) < moment)
@@ -78,14 +83,19 @@ def _replaced_before(connection: psycopg2.extensions.connection, table: str, mom
         return False
 
 
-def _drop(connection: psycopg2.extensions.connection, table: str) -> bool:
-    """Drop a table unless somebody uses it or something depends on it."""
+def _drop(connection: psycopg2.extensions.connection, table: str, moment: datetime) -> bool:
+    """Drop a generation that was replaced before `moment`, unless somebody uses it or something depends on it."""
     import psycopg2
 
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute("set local lock_timeout = '2s'")
+            cursor.execute(f"lock table {table} in access exclusive mode")
+            if not _is_older(cursor, table, moment):  # a swap has moved the generations on since they were looked at
+                return False
             cursor.execute(f"drop table {table}")
+    except psycopg2.errors.UndefinedTable:
+        return False
     except (psycopg2.errors.LockNotAvailable, psycopg2.errors.DependentObjectsStillExist) as error:
         log.warning("%s stays for now: %s", table, str(error).strip())
         return False

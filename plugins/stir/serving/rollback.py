@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from stir.serving import guards, swap
-from stir.serving.catalog import blocking_dependents, column_types, relation_exists
+from stir.serving.catalog import column_types, relation_exists, swap_blockers
 from stir.serving.database import connect
 from stir.serving.manifest import PublishRefused
 from stir.serving.naming import ENVIRONMENTS, RunNames
@@ -50,7 +50,7 @@ def roll_back(
         duplicates, example = guards.key_duplicates(cursor, target, previous)
         if nulls or duplicates:
             problems.append(f"key: {nulls:,} rows with NULL, {duplicates:,} duplicates {example}".rstrip())
-        problems += [f"dependents: {blocker}" for blocker in blocking_dependents(cursor, target.name)]
+        problems += [f"in the way: {blocker}" for blocker in swap_blockers(cursor, target.name)]
         guards.refuse(target, problems)
         return rows
 

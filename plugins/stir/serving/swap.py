@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from stir.serving import generations, ledger
 from stir.serving.catalog import (
-    blocking_dependents,
     grant_statements,
     index_names,
     owned_sequences,
     relation_exists,
     relation_oid,
+    swap_blockers,
     table_comment,
     views_on,
 )
@@ -80,8 +80,8 @@ def publish(
             raise PublishRefused(f"working table {names.working_table} is gone: run this DAG again from the export")
         live = relation_oid(cursor, target.name)
         _refuse_older(cursor, target, live, entry)
-        if blockers := blocking_dependents(cursor, target.name):  # made since the guards looked
-            raise PublishRefused(f"{target.name} stays as it is. dependents: {'; '.join(blockers)}")
+        if blockers := swap_blockers(cursor, target.name):  # made since the guards looked
+            raise PublishRefused(f"{target.name} stays as it is. in the way: {'; '.join(blockers)}")
         cursor.execute(f"set local lock_timeout = '{LOCK_WAIT_MS}ms'")
         generations.make_room(cursor, target)
         incoming = Incoming(

@@ -51,6 +51,20 @@ def test_view_of_another_role_is_refused_by_name_before_the_swap(live, role):
         live.run()
 
 
+def test_live_table_of_another_role_is_refused_by_name_before_the_swap(live, role):
+    as_superuser(
+        live,
+        f"alter table leaderboard owner to {role}; grant select on leaderboard to stir; "
+        "grant usage on sequence leaderboard_id_seq to stir",
+    )
+    try:
+        with pytest.raises(AirflowFailException, match=f"the table belongs to role {role}, so stir cannot replace it"):
+            live.run()
+        assert live.rows() == 100
+    finally:
+        as_superuser(live, "alter table leaderboard owner to stir")
+
+
 def test_older_mart_does_not_replace_a_newer_generation(live):
     early = live.run(until="index")
     time.sleep(1.1)  # build times have a resolution of one second

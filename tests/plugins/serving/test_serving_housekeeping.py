@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from stir.serving import housekeeping
 from stir.serving.housekeeping_dag import Housekeeping
 from stir.serving.naming import PRODUCTION
 from stir.serving.rollback import roll_back_as_asked
@@ -62,6 +63,28 @@ def test_backup_that_something_depends_on_stays(publishing):
     publishing.query("create view report as select note from leaderboard_old_bkp")
     assert Housekeeping(PRODUCTION).clean_database(INSTANCE)["dropped"] == []
     assert publishing.rows("leaderboard_old_bkp") == 0
+
+
+def test_generation_that_a_swap_puts_there_between_look_and_drop_stays(publishing, monkeypatch):
+    """The generation that a rollback needs has the name of the expired one by then."""
+    publishing.fill(100)
+    publishing.run()
+    publishing.fill(110)
+    publishing.run()
+    publishing.query(f"comment on table leaderboard_old_bkp is '{tag('2026-01-01T00:00:00+00:00')}'")
+    look = housekeeping._replaced_before
+
+    def look_then_swap(connection, table, moment):
+        found = look(connection, table, moment)
+        if found:
+            publishing.fill(120)
+            publishing.run()
+        return found
+
+    monkeypatch.setattr(housekeeping, "_replaced_before", look_then_swap)
+    assert Housekeeping(PRODUCTION).clean_database(INSTANCE)["dropped"] == []
+    assert publishing.rows() == 120
+    assert publishing.rows("leaderboard_old_bkp") == 110
 
 
 def test_abandoned_files_of_every_target_go_and_others_stay(publishing, sshd_service, monkeypatch):
