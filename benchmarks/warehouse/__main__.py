@@ -1,7 +1,7 @@
 """Every model of the warehouse, tier by tier, over synthetic worlds of two or three sizes.
 
     python benchmarks/warehouse --sizes small medium
-    python benchmarks/warehouse --sizes medium large     # half an hour, 15 GB of disk
+    python benchmarks/warehouse --sizes medium large     # an hour and a half (--rounds 0: half an hour), 15 GB of disk
 
 For each size: a fresh ClickHouse, the world in it, then every tier `--rounds` + 1 times, each time by the operator of
 its DAG in a process of its own. The first round builds everything; the others, whose medians are reported, are what a

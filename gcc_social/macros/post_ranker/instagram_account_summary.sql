@@ -4,6 +4,8 @@
     bottom two. Two versions exist: by profile_id, and by handle, where averages of plays count only reels that were played.
 -#}
     {%- set by_handle = key == "handle" %}
+    {%- set by_likes = "post .1, post .2, post .3, post .4" %}
+    {%- set by_plays = "post .5, " ~ by_likes %}
 
     with
         accounts as ({{ newest_account(key) }}),
@@ -18,65 +20,67 @@
             where stats.{{ key }} != '' and stats.post_rank_by_class <= {{ var("recent_posts") }}
         ),
 
-        ranked as (
-            select
-                *,
-                post_rank <= {{ var("recent_posts") }} as is_recent,
-                post_class = 'reels' as is_reel,
-                post_class = 'static' as is_static,
-                row_number() over (
-                    partition by {{ key }}, post_rank <= {{ var("recent_posts") }}
-                    order by likes desc, comments desc, publish_time desc, post_shortcode desc
-                ) as likes_rank,
-                row_number() over (
-                    partition by {{ key }}, post_class
-                    order by likes desc, comments desc, publish_time desc, post_shortcode desc
-                ) as likes_rank_by_class,
-                row_number() over (
-                    partition by {{ key }}, post_class
-                    order by plays desc, likes desc, comments desc, publish_time desc, post_shortcode desc
-                ) as plays_rank_by_class,
-                countIf(post_rank <= {{ var("recent_posts") }}) over (partition by {{ key }}) as posts_of_account,
-                count() over (partition by {{ key }}, post_class) as posts_of_class
-            from posts
-        ),
-
-        trimmed as (
-            select
-                *,
-                is_recent and likes_rank between 3 and posts_of_account - 2 as is_kept,
-                is_reel and plays_rank_by_class between 3 and posts_of_class - 2 as is_kept_reel,
-                is_static and likes_rank_by_class between 3 and posts_of_class - 2 as is_kept_static
-            from ranked
-        ),
-
-        totals as (
+        -- All posts of an account side by side: windows would sort every post four times, with all its columns. 1 to 5
+        -- put posts in order, NULL as the lowest; 6 and 7 choose them; 8 to 14 are added up.
+        grouped as (
             select
                 assumeNotNull({{ key }}) as {{ key }},
                 max(followers) as followers,
                 max(following) as following,
-                max(if(is_recent, likes, null)) as max_likes,
-                {% for set, flag in [
-                    ("recent", "is_recent"),
-                    ("reels", "is_reel"),
-                    ("statics", "is_static"),
-                    ("kept", "is_kept"),
-                    ("kept_reels", "is_kept_reel"),
-                    ("kept_statics", "is_kept_static"),
-                ] %}
-                    countIf({{ flag }}) as {{ set }},
-                    sumIf(likes, {{ flag }}) as {{ set }}_likes,
-                    sumIf(comments, {{ flag }}) as {{ set }}_comments,
-                    sumIf(engagement, {{ flag }}) as {{ set }}_engagement,
-                    sumIf(views, {{ flag }}) as {{ set }}_views,
-                    sumIf(plays, {{ flag }}) as {{ set }}_plays,
-                    countIf({{ flag }} and plays > 0) as {{ set }}_played,
-                    {{ order_free_sum("reach", flag) }} as {{ set }}_reach,
-                    {{ order_free_sum("impressions", flag) }} as {{ set }}_impressions
+                groupArray(
+                    tuple(
+                        ifNull(likes, -9223372036854775808),
+                        ifNull(comments, -9223372036854775808),
+                        publish_time,
+                        post_shortcode,
+                        ifNull(plays, -9223372036854775808),
+                        post_rank,
+                        post_class,
+                        likes,
+                        comments,
+                        engagement,
+                        views,
+                        plays,
+                        -- Adding floats in another order gives other last digits; adding decimals does not.
+                        toDecimal128(reach, 6),
+                        toDecimal128(impressions, 6)
+                    )
+                ) as posts_of_account
+            from posts
+            group by {{ key }}
+        ),
+
+        sets as (
+            select
+                * except (posts_of_account),
+                arrayFilter(post -> post .6 <= {{ var("recent_posts") }}, posts_of_account) as recent_set,
+                arrayFilter(post -> post .7 = 'reels', posts_of_account) as reels_set,
+                arrayFilter(post -> post .7 = 'static', posts_of_account) as statics_set,
+                {{ without_outliers("recent_set", by_likes) }} as kept_set,
+                {{ without_outliers("reels_set", by_plays) }} as kept_reels_set,
+                {{ without_outliers("statics_set", by_likes) }} as kept_statics_set
+            from grouped
+        ),
+
+        totals as (
+            select
+                {{ key }},
+                followers,
+                following,
+                arrayReduce('max', arrayMap(post -> post .8, recent_set)) as max_likes,
+                {% for set in ["recent", "reels", "statics", "kept", "kept_reels", "kept_statics"] %}
+                    length({{ set }}_set) as {{ set }},
+                    arrayReduce('sum', arrayMap(post -> post .8, {{ set }}_set)) as {{ set }}_likes,
+                    arrayReduce('sum', arrayMap(post -> post .9, {{ set }}_set)) as {{ set }}_comments,
+                    arrayReduce('sum', arrayMap(post -> post .10, {{ set }}_set)) as {{ set }}_engagement,
+                    arrayReduce('sum', arrayMap(post -> post .11, {{ set }}_set)) as {{ set }}_views,
+                    arrayReduce('sum', arrayMap(post -> post .12, {{ set }}_set)) as {{ set }}_plays,
+                    toUInt64(arrayCount(post -> ifNull(post .12 > 0, 0), {{ set }}_set)) as {{ set }}_played,
+                    toFloat64(arrayReduce('sum', arrayMap(post -> post .13, {{ set }}_set))) as {{ set }}_reach,
+                    toFloat64(arrayReduce('sum', arrayMap(post -> post .14, {{ set }}_set))) as {{ set }}_impressions
                     {%- if not loop.last %},{% endif %}
                 {% endfor %}
-            from trimmed
-            group by {{ key }}
+            from sets
         ),
 
         final as (
@@ -165,6 +169,12 @@
     from final
 
 {% endmacro %}
+
+
+{#- A set of posts without the first two and the last two in that order, from the largest down; nothing of fewer than five. -#}
+{% macro without_outliers(set, order) -%}
+    arraySlice(arrayReverseSort(post -> ({{ order }}), {{ set }}), 3, greatest(length({{ set }}), 4) - 4)
+{%- endmacro %}
 
 
 {% macro order_free_sum(column, condition) -%}
