@@ -1,7 +1,7 @@
 """One platform for all tests of this folder: started by `devstack demo`, ended by `devstack down`.
 
 The files are numbered because each test finds the platform as the one before left it: first what a user does every
-day, last what breaks things. Every test leaves the platform healthy.
+day, then what breaks things. Every test leaves the platform healthy, but for the last, which takes it down.
 
 While you write a test, STIR_END_TO_END_HOME and STIR_END_TO_END_PORT_BASE name a stack that runs already, on which the
 demonstration has run: it is used as it is and left running.

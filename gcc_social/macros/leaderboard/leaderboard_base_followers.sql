@@ -74,9 +74,7 @@
             assumeNotNull(posts.profile_id) as profile_id,
             toInt64(uniqExact(post_shortcode)) as uploads,
             {% for column in counted -%} sum(posts.{{ column }}) as {{ column }}{{ "," if not loop.last }} {% endfor %}
-            {%- for column in estimated %}
-                , {{ order_free_sum("posts." ~ column, "true") }} as {{ column }}
-            {%- endfor %}
+            {%- for column in estimated %}, {{ order_free_sum("posts." ~ column) }} as {{ column }} {%- endfor %}
         from posts
         where ifNull(posts.profile_id, '') != '' {{ of_accounts("posts.profile_id", accounts) }}
         group by period, profile_id

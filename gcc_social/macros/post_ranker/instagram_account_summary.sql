@@ -177,12 +177,6 @@
 {%- endmacro %}
 
 
-{% macro order_free_sum(column, condition) -%}
-    {#- Adding floats in another order gives other last digits; adding decimals does not. -#}
-    toFloat64(sumIf(toDecimal128({{ column }}, 6), {{ condition }}))
-{%- endmacro %}
-
-
 {% macro average(total, posts) -%} totals.{{ total }} / nullIf(totals.{{ posts }}, 0) {%- endmacro %}
 
 

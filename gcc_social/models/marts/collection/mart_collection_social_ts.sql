@@ -21,8 +21,8 @@ with
             sum(post_days.views) as views,
             sum(post_days.likes) as likes,
             sum(post_days.comments) as comments,
-            {{ order_free_sum("post_days.impressions", "true") }} as impressions,
-            {{ order_free_sum("post_days.reach", "true") }} as reach,
+            {{ order_free_sum("post_days.impressions") }} as impressions,
+            {{ order_free_sum("post_days.reach") }} as reach,
             sum(post_days.total_engagement) as total_engagement
         from post_days
         group by platform, collection_id, collection_type, stats_date
