@@ -27,6 +27,9 @@ SHORT_LIVES_SECONDS = 3600
 """An adapter's exchange test and the load of a seed take a moment. A table of theirs that is this old belongs to a
 process that was killed."""
 
+ADDITIONS = "__dbt_additions"
+"""As the project's materialization `incremental` calls the table of rows that are complete and about to be added."""
+
 CONNECTION_TROUBLE = (
     "connection refused",
     "could not connect",
@@ -98,10 +101,10 @@ class TierHook(DbtHook):
 def drop_leftovers(adapter: Any, nodes: Iterable[Any]) -> list[str]:
     """Drop what a killed run of these same models left behind; returns the names of the tables dropped.
 
-    Only tables named after one of `nodes` are touched (`<model>__dbt_tmp`, `__dbt_backup`, `__dbt_new_data_...`):
-    another tier may be building its own models at this moment. No second run of this tier can be, since a DAG has
-    one active run. Exchange-test tables carry no model's name and are dropped when they are old, and so are tables that
-    a seed was loaded into: two tiers may load one seed.
+    Only tables named after one of `nodes` are touched (`<model>__dbt_tmp`, `<model>__dbt_backup`): another tier may be
+    building its own models at this moment. No second run of this tier can be, since a DAG has one active run.
+    Exchange-test tables carry no model's name and are dropped when they are old, and so are tables that a seed was
+    loaded into: two tiers may load one seed.
     """
     models: dict[str, set[str]] = {}
     for node in nodes:
@@ -128,8 +131,10 @@ def drop_leftovers(adapter: Any, nodes: Iterable[Any]) -> list[str]:
 
 def is_leftover(table: str, age_seconds: int, models: set[str]) -> bool:
     """Whether a table belongs to an earlier, dead run of one of `models` (aliases), or is an old exchange test or
-    load of a seed.
+    load of a seed. Rows that wait to be added to an incremental model are not: its next build adds them.
     """
+    if table.endswith(ADDITIONS):
+        return False
     if table.startswith(EXCHANGE_TEST_PREFIX) or LOADING in table:
         return age_seconds > SHORT_LIVES_SECONDS
     model, marker, _ = table.partition("__dbt_")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -38,7 +39,27 @@ MODELS = {
     "reader": "{{ config(tags=['reading']) }} select * from {{ ref('names') }}",
     "listener": "{{ config(tags=['listening']) }} select * from {{ ref('names') }}",
     "right": "{{ config(tags=['broken']) }} select 1 as id",
+    # Rows are committed a hundred at a time; the one with the number BREAK_AT fails.
+    "long": """{{ config(tags=['long'], query_settings=small_blocks()) }} {{ numbered_rows() }}""",
+    "growing": """
+        {{
+            config(
+                tags=['growing'], materialized='incremental', incremental_strategy='append',
+                engine='ReplacingMergeTree()', order_by='id', partition_by='id % 3', query_settings=small_blocks(),
+            )
+        }}
+        {{ numbered_rows() }} {% if is_incremental() %} where id > (select max(id) from {{ this }}) {% endif %}
+    """,
 }
+MACROS = """
+{% macro small_blocks() %}
+    {{ return({"max_block_size": 100, "min_insert_block_size_rows": 100, "min_insert_block_size_bytes": 0}) }}
+{% endmacro %}
+{% macro numbered_rows() %}
+    select {{ env_var("FIRST_COLUMNS", "") }} number as id, throwIf(number = {{ env_var("BREAK_AT", "-1") }}) as broken
+    from numbers({{ env_var("ROWS", "500") }})
+{% endmacro %}
+"""
 
 pytestmark = pytest.mark.integration
 
@@ -51,9 +72,11 @@ def project(
     profiles = Path(__file__).parents[2] / "gcc_social" / "profiles.yml"
     (tmp_path / "dbt_project.yml").write_text(PROJECT)
     (tmp_path / "profiles.yml").write_text(profiles.read_text())
+    shutil.copytree(profiles.with_name("macros") / "materializations", tmp_path / "macros" / "materializations")
     (tmp_path / "models").mkdir()
     for name, sql in MODELS.items():
         (tmp_path / "models" / f"{name}.sql").write_text(sql)
+    (tmp_path / "macros" / "numbered_rows.sql").write_text(MACROS)
     (tmp_path / "seeds").mkdir()
     (tmp_path / "seeds" / "names.csv").write_text("id,name\n1,Comedy\n2,Music\n")
     at = clickhouse_service.endpoint
@@ -112,6 +135,56 @@ def test_leftovers_of_a_killed_run_go_first_and_those_of_other_tiers_stay(projec
         project.execute(table.format(f"`{name}`"))
     run("hourly")
     assert tables(project) == {"alpha", "beta", *others}
+
+
+@pytest.mark.parametrize("tag", ["long", "growing"])
+def test_a_first_build_that_breaks_off_leaves_nothing_to_see(project: Any, monkeypatch: Any, tag: str) -> None:
+    monkeypatch.setenv("BREAK_AT", "350")
+    with pytest.raises(AirflowException, match=r"1 of 1 models failed"):
+        run(tag)
+    assert tables(project) == {f"{tag}__dbt_tmp"}
+    monkeypatch.delenv("BREAK_AT")
+    run(tag)
+    assert tables(project) == {tag}
+    assert project.execute(f"select count(), uniqExact(id) from dbt.{tag}") == [(500, 500)]
+
+
+def test_rows_of_an_addition_that_breaks_off_arrive_with_the_next_run(project: Any, monkeypatch: Any) -> None:
+    """The blocks that were committed hold the newest id, by which the model finds what is new."""
+    run("growing")
+    monkeypatch.setenv("ROWS", "1000")
+    monkeypatch.setenv("BREAK_AT", "850")
+    with pytest.raises(AirflowException, match=r"1 of 1 models failed"):
+        run("growing")
+    assert project.execute("select count(), max(id) from dbt.growing") == [(500, 499)]
+    monkeypatch.delenv("BREAK_AT")
+    run("growing")
+    assert tables(project) == {"growing"}
+    assert project.execute("select count(), uniqExact(id) from dbt.growing") == [(1000, 1000)]
+
+
+def test_an_addition_that_was_cut_between_two_partitions_is_completed(project: Any, monkeypatch: Any) -> None:
+    run("growing")
+    project.execute("create table dbt.growing__dbt_additions as dbt.growing")
+    project.execute("insert into dbt.growing__dbt_additions select number, 0 from numbers(500, 300)")
+    project.execute("alter table dbt.growing attach partition id '2' from dbt.growing__dbt_additions")
+    monkeypatch.setenv("ROWS", "1000")
+    run("growing")
+    assert tables(project) == {"growing"}
+    assert project.execute("select count(), min(id), max(id) from dbt.growing final") == [(1000, 0, 999)]
+
+
+def test_columns_are_added_by_name_and_others_are_refused(project: Any, monkeypatch: Any) -> None:
+    run("growing")
+    monkeypatch.setenv("ROWS", "510")
+    monkeypatch.setenv("FIRST_COLUMNS", "toInt32(7) as extra,")
+    differs = r"Only in the table: none; only in the model: extra Int32.*--full-refresh"
+    with pytest.raises(AirflowException, match=differs):
+        run("growing")
+    assert project.execute("select count() from dbt.growing") == [(500,)]
+    project.execute("alter table dbt.growing add column extra Int32")
+    run("growing")
+    assert project.execute("select max(id), count(), sum(extra) from dbt.growing") == [(509, 510, 70)]
 
 
 def test_seeds_that_a_tier_reads_are_loaded_first_and_again_only_when_the_file_changes(project: Any) -> None:
@@ -287,6 +360,7 @@ def test_by_hand_a_part_without_models_is_skipped_and_a_selection_without_any_fa
     [
         ("alpha__dbt_tmp", 0, True),
         ("alpha_local__dbt_backup", 0, True),
+        ("alpha__dbt_additions", 9000, False),
         ("alphabet__dbt_tmp", 0, False),
         ("__dbt_exchange_test_0_abc", 30, False),
         ("__dbt_exchange_test_0_abc", 4000, True),
