@@ -12,8 +12,7 @@
 {% macro put_in_place(built, live, target_relation) %}
     {#- Gives a finished table the model's name, in one step where there is an older one. -#}
     {% if live is not none and live.can_exchange %}
-        {% do exchange_tables_atomic(built, target_relation) %}
-        {% do adapter.drop_relation(built) %}
+        {% do exchange_tables_atomic(built, target_relation) %} {% do adapter.drop_relation(built) %}
     {% else %} {% do adapter.rename_relation(built, target_relation) %}
     {% endif %}
 {% endmacro %}

@@ -6,7 +6,7 @@
     them. That table stays until all of it is added: should the server die in between, the next build adds it once
     more, and the model's ReplacingMergeTree drops what came twice.
 -#}
-{% materialization incremental, adapter="clickhouse" %}
+{% materialization incremental, adapter = "clickhouse" %}
     {%- set live = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type="table") -%}
     {%- set additions = this.incorporate(path={"identifier": this.identifier ~ "__dbt_additions"}, type="table") -%}
@@ -33,10 +33,17 @@
 {% endmaterialization %}
 
 {% macro add_rows(live, additions) %}
-    {%- set partitions = run_query(
-        "select distinct partition_id from system.parts where active and database = '"
-        ~ additions.schema ~ "' and table = '" ~ additions.identifier ~ "' order by partition_id"
-    ).columns[0].values() -%}
+    {%- set partitions = (
+        run_query(
+            "select distinct partition_id from system.parts where active and database = '"
+            ~ additions.schema
+            ~ "' and table = '"
+            ~ additions.identifier
+            ~ "' order by partition_id"
+        )
+        .columns[0]
+        .values()
+    ) -%}
     {% if partitions %}
         {% call statement("add_rows") %}
             alter table {{ live }}
@@ -61,9 +68,13 @@
     {%- set gone, come = before | reject("in", now) | list, now | reject("in", before) | list -%}
     {% if gone or come %}
         {% do exceptions.raise_compiler_error(
-            live ~ " has other columns than the model now gives. Only in the table: " ~ (gone | join(", ") or "none")
-            ~ "; only in the model: " ~ (come | join(", ") or "none")
-            ~ ". Build the model from nothing: dbt run --full-refresh --select " ~ this.identifier
+            live
+            ~ " has other columns than the model now gives. Only in the table: "
+            ~ (gone | join(", ") or "none")
+            ~ "; only in the model: "
+            ~ (come | join(", ") or "none")
+            ~ ". Build the model from nothing: dbt run --full-refresh --select "
+            ~ this.identifier
         ) %}
     {% endif %}
 {% endmacro %}

@@ -107,6 +107,17 @@ def test_file_altered_after_it_was_checked_is_refused_by_its_sums(live, column, 
         live.run(ti, after="fetch", until="guard")
 
 
+def test_fewer_rows_than_the_target_must_have_are_refused_also_by_the_first_load(publishing, monkeypatch):
+    monkeypatch.setitem(publishing.target.guards.__dict__, "minimum_rows", 50)
+    publishing.fill(49)
+    with pytest.raises(AirflowFailException, match=r"minimum: 49 rows, at least 50 required$"):
+        publishing.run()
+    assert publishing.rows() == 0
+    publishing.fill(50)
+    publishing.run()
+    assert publishing.rows() == 50
+
+
 def test_half_of_the_rows_is_enough(live):
     live.fill(50)
     live.run()
