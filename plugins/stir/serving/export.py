@@ -78,7 +78,7 @@ _LONE_SURROGATE = r"^\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}$"
 def cleaned(column: Column) -> str:
     """ClickHouse expression of the value that PostgreSQL can hold."""
     if column.form is Form.TEXT:
-        return _clean_text(_as_text(column))
+        return clean_text(_as_text(column))
     if column.form is Form.FLOAT:
         return f"if(isFinite({column.source}), {column.source}, NULL)"
     if column.form is Form.JSON:
@@ -158,12 +158,12 @@ def cleaned_values_statement(target: Target) -> str:
     counts = []
     for column in target.exported:
         if column.form is Form.TEXT:
-            counts.append(f"countIf({_clean_text(_as_text(column))} != {_as_text(column)})")
+            counts.append(f"countIf({clean_text(_as_text(column))} != {_as_text(column)})")
         elif column.form is Form.FLOAT:
             counts.append(f"countIf(not isFinite({column.source}))")
         elif MAP_OF_WHOLE_NUMBERS.fullmatch(column.clickhouse) and not column.expression:
             keys = f"arrayStringConcat(mapKeys({column.source}), ' ')"  # the space keeps their bytes apart
-            counts.append(f"countIf({_clean_text(keys)} != {keys})")
+            counts.append(f"countIf({clean_text(keys)} != {keys})")
         elif column.form is Form.JSON:
             counts.append(f"countIf({_clean_json(_as_json(column))} != {_as_json(column)})")
         elif early := _too_early(column):
@@ -190,12 +190,13 @@ def _too_early(column: Column) -> str:
     return f"{column.source} < {first}" if first and not column.expression else ""
 
 
-def _clean_text(expression: str) -> str:
+def clean_text(expression: str) -> str:
+    """ClickHouse expression of a text that PostgreSQL can hold."""
     return f"toValidUTF8(replaceAll({expression}, '\\0', ''))"
 
 
 def _clean_json(expression: str) -> str:
-    text = _clean_text(expression)
+    text = clean_text(expression)
     tokens = f"extractAll(assumeNotNull({text}), '{_SURROGATE_PAIR}|{_ANY_ESCAPE}|[^\\\\\\\\]+')"
     clean = (
         f"arrayStringConcat(arrayMap(token -> multiIf(token = '\\\\u0000', '', "

@@ -6,6 +6,7 @@ rows.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from stir.serving.sums import Sum, sums_of
 if TYPE_CHECKING:
     import psycopg2.extensions
 
+PLAIN_JSON = "settings output_format_json_quote_64bit_integers = 0, output_format_json_quote_denormals = 0"
 Query = Callable[[str], Sequence[Sequence[Any]]]
 
 
@@ -36,9 +38,9 @@ def compare(
 ) -> Comparison:
     """Compare the mart (through `query`) with the live table. Another `seed` samples other rows.
 
-    Sums: of whole numbers exactly, of texts their characters, of every column its non-NULL values. Values that an
-    enrichment may have changed are not compared. A target that leaves rows out has no sums: its sampled rows are
-    compared where they are live, and it may not have more rows than the mart.
+    Sums: those of `stir.serving.sums`. Values that an enrichment may have changed are not compared. A target that
+    leaves rows out has no sums: its sampled rows are compared where they are live, and it may not have more rows than
+    the mart.
     """
     figures = [Sum("rows", "toString(count())", "count(*)::text")]
     figures += [] if target.keep else sums_of(_carried(target))
@@ -63,14 +65,14 @@ def _carried(target: Target) -> list[Column]:
 def _compare_sample(
     target: Target, query: Query, connection: psycopg2.extensions.connection, size: int, seed: int
 ) -> tuple[int, list[str]]:
-    """Rows chosen by a hash of seed and key in ClickHouse, value by value."""
-    compared = [column for column in _carried(target) if column.form is not Form.JSON]
+    """Rows chosen by a hash of seed and key in ClickHouse, value by value, JSON as what it means."""
+    compared = _carried(target)
     values = ", ".join(f"{_comparable(column)} as c{number}" for number, column in enumerate(compared))
     key = [number for number, column in enumerate(compared) if column.name in target.key]
     order = f"sipHash64({', '.join([str(seed), *(f'c{number}' for number in key)])})"
     mart = {
         tuple(row[number] for number in key): row
-        for row in query(f"select {values} from {target.relation} order by {order} limit {size}")
+        for row in query(f"select {values} from {target.relation} order by {order} limit {size} {PLAIN_JSON}")
     }
     names = ", ".join(_comparable_in_postgres(column) for column in compared)
     names_of_key = ", ".join(_comparable_in_postgres(compared[number]) for number in key)
@@ -90,9 +92,13 @@ def _compare_sample(
         differences += [
             f"row {' / '.join(map(str, identity))}: {column.name} is {theirs!r} in the mart, {ours!r} in {target.name}"
             for column, theirs, ours in zip(compared, row, other, strict=True)
-            if theirs != ours
+            if _meaning(column, theirs) != ours
         ]
     return len(mart.keys() & live.keys()), differences
+
+
+def _meaning(column: Column, value: Any) -> Any:
+    return json.loads(value) if column.form is Form.JSON and value is not None else value
 
 
 def _comparable(column: Column) -> str:

@@ -80,6 +80,20 @@ def test_loss_of_ninety_percent_of_the_rows_is_refused(live):
     assert live.rows() == 100
 
 
+def altered(publishing, change):
+    """A run whose fetched file was altered before the load: `change` gets its lines as lists of values, by column."""
+    ti = publishing.run(until="fetch")
+    path = publishing.fetched(ti)
+    columns = {column.name: place for place, column in enumerate(publishing.target.exported)}
+    rows = [line.split("\t") for line in path.read_text().splitlines()]
+    change(rows, columns)
+    path.write_text("".join("\t".join(row) + "\n" for row in rows))
+    return ti
+
+
+HASH = r"hash of rows is \d+, exported \d+(; keys and values \w+ is \d+, exported \d+)*"
+
+
 @pytest.mark.parametrize(
     ("column", "value", "complaint"),
     [
@@ -98,11 +112,43 @@ def test_loss_of_ninety_percent_of_the_rows_is_refused(live):
 def test_file_altered_after_it_was_checked_is_refused_by_its_sums(live, column, value, complaint):
     """Case 31: as many rows as before, each with a key, and one other value."""
     live.fill(200)
-    ti = live.run(until="fetch")
-    path, place = live.fetched(ti), [each.name for each in live.target.exported].index(column)
-    rows = [line.split("\t") for line in path.read_text().splitlines()]
-    next(row for row in rows if "p7" in row)[place] = value
-    path.write_text("".join("\t".join(row) + "\n" for row in rows))
+
+    def change(rows, columns):
+        next(row for row in rows if "p7" in row)[columns[column]] = value
+
+    ti = altered(live, change)
+    with pytest.raises(AirflowFailException, match=f"sums of the loaded data: {complaint}; {HASH}$"):
+        live.run(ti, after="fetch", until="guard")
+
+
+def test_values_exchanged_between_rows_or_by_others_as_long_are_refused(live):
+    """Case 31: no sum of a column changes."""
+    live.fill(200)
+
+    def exchange(rows, columns):
+        place = columns["followers"]
+        rows[3][place], rows[5][place] = rows[5][place], rows[3][place]
+
+    def spell(rows, columns):
+        rows[3][columns["platform"]] = "INSTAGRAN"
+
+    for change in (exchange, spell):
+        ti = altered(live, change)
+        with pytest.raises(AirflowFailException, match=f"sums of the loaded data: {HASH}$"):
+            live.run(ti, after="fetch", until="guard")
+
+
+def test_altered_rank_maps_are_refused(live):
+    """Case 31: one row of sixteen is taken apart, so what happens to all of them is seen."""
+    live.fill(200)
+
+    def change(rows, columns):
+        place = columns["current_month_ranks"]
+        for row in rows:
+            row[place] = row[place].replace("followers_rank", "followers_rang")
+
+    ti = altered(live, change)
+    complaint = r"keys and values current_month_ranks is \d+, exported \d+"
     with pytest.raises(AirflowFailException, match=f"sums of the loaded data: {complaint}$"):
         live.run(ti, after="fetch", until="guard")
 
