@@ -13,7 +13,7 @@ from stir.assets import LEADERBOARD, POST_STATISTICS, SCRAPE_REQUESTS
 from stir.dag_declaration import REGISTRY, DagDeclaration, Documentation, Kind
 from stir.dbt_run import DbtTierOperator, dbt_run
 from stir.serving.naming import PRODUCTION, STAGING
-from stir.serving.sync_dag import publish
+from stir.serving.sync_dag import build_and_publish
 from stir.serving.targets.collection_post_metrics_summary import COLLECTION_POST_METRICS_SUMMARY
 from stir.serving.targets.social_profile_core_metrics import SOCIAL_PROFILE_CORE_METRICS
 from stir.time_guards import EVENING_PAUSE, AfterRunOf, DailyPause
@@ -26,8 +26,8 @@ The alert and the last lines of the task's log name the models that failed and w
 skipped, all others are built. Readers keep the last good version of every table, since dbt swaps a table in only when
 it is complete. If the message says that the warehouse does not answer, look at ClickHouse; the next run heals the
 rest. Otherwise correct the model and clear the task. A run that was killed needs nothing: the next one drops what it
-left behind. Where the run ends by publishing a table (tasks from `freshness` on), that table stays as it was until the
-next run; `docs/runbooks/serving-sync.md` goes through its steps.
+left behind. Where the run ends by publishing a table (tasks from `freshness` on), it does so if that table's own mart
+was built, and ends as failed at `every_model`; `docs/runbooks/serving-sync.md` goes through its steps.
 """
 
 
@@ -77,7 +77,8 @@ with tier(
     `mart_profile_core_metrics` with one row per profile, and the rows of `mart_time_series` of accounts with news.
     Table `social_profile_core_metrics` of the product's database.""",
 ) as dbt_core:
-    dbt_run("core", priority_weight=10) >> publish(dbt_core, SOCIAL_PROFILE_CORE_METRICS, PRODUCTION, pool=PUBLISHING)
+    core = dbt_run("core", priority_weight=10)
+    build_and_publish(core, SOCIAL_PROFILE_CORE_METRICS, PRODUCTION, pool=PUBLISHING)
 
 
 with tier(
@@ -157,8 +158,9 @@ with tier(
     outputs="""Models tagged `collections` in database `dbt`. Table `collection_post_metrics_summary` of the product's
     database.""",
 ) as dbt_collections:
-    publish_summary = publish(dbt_collections, COLLECTION_POST_METRICS_SUMMARY, PRODUCTION, pool=PUBLISHING)
-    outside_its_pause(dbt_collections) >> dbt_run("collections") >> publish_summary
+    collections = dbt_run("collections")
+    build_and_publish(collections, COLLECTION_POST_METRICS_SUMMARY, PRODUCTION, pool=PUBLISHING)
+    outside_its_pause(dbt_collections) >> collections
 
 
 with tier(
@@ -171,9 +173,10 @@ with tier(
     inputs="`coffee_stage`, staging models of dbt_core; accounts, collections and items of the staging database.",
     outputs="""Models tagged `staging_collections` in database `dbt`. Table `collection_post_metrics_summary` of the
     staging database.""",
-) as dbt_staging_collections:
-    publish_summary = publish(dbt_staging_collections, COLLECTION_POST_METRICS_SUMMARY, STAGING, pool=PUBLISHING)
-    dbt_run("staging_collections") >> publish_summary
+):
+    build_and_publish(
+        dbt_run("staging_collections"), COLLECTION_POST_METRICS_SUMMARY, STAGING, pool=PUBLISHING
+    )
 
 
 with tier(

@@ -89,7 +89,9 @@ def test_what_builds_its_mart_publishes_it_afterwards_in_a_pool_of_its_own(publi
     assert set(tiers) == {"dbt_core", "dbt_collections", "dbt_staging_collections"}
     for dag_id, dag in tiers.items():
         (building,) = [task for task in dag.tasks if isinstance(task, DbtTierOperator)]
+        assert building.downstream_task_ids == {"freshness", "every_model"}, dag_id
         assert dag.get_task("freshness").upstream_task_ids == {building.task_id}, dag_id
+        assert dag.get_task("every_model").trigger_rule == "all_success", dag_id
         assert {dag.get_task(step).pool for step in STEPS[1:]} == {"serving_frequent"}, dag_id
         assert building.pool == "dbt_frequent", "publishing must not hold up the next model"
 

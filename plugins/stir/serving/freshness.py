@@ -7,7 +7,7 @@ moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +26,11 @@ Query = Callable[[str], Sequence[Sequence[Any]]]
 
 @dataclass(frozen=True)
 class Freshness:
-    """Whether to go on, and why or why not in one sentence."""
+    """Whether to go on, and why or why not in one sentence. `stale`: that the live table is older than it may be."""
 
     ready: bool
     reason: str
+    stale: str = ""
 
 
 def look(
@@ -44,11 +45,23 @@ def look(
     """Compare the mart with the ledger. `query` runs one ClickHouse statement and returns its rows.
 
     `grace` is how long a build is left to the DAG that publishes it first. A run that a person started (`by_hand`)
-    gives none and publishes an unchanged mart too, but waits for a rebuild like any other.
+    gives none and publishes an unchanged mart too, also a build that was rolled back, but waits for a rebuild like any
+    other.
     Raises PublishRefused when a mart that was published before is gone.
     """
+    now = now or datetime.now(UTC)
     with connection, connection.cursor() as cursor:
         live = ledger.of_table(cursor, target.name, relation_oid(cursor, target.name))
+        withdrawn = ledger.withdrawn(cursor, target.name)
+    seen = _look(target, query, live, by_hand, grace, now)
+    if seen.ready and withdrawn and not by_hand and query(build_statement(target))[0][0] == withdrawn.mart_build:
+        seen = Freshness(False, f"{target.mart} was not rebuilt since {target.name} was rolled back from this build")
+    return replace(seen, stale="" if seen.ready else _stale(target, live, now))
+
+
+def _look(
+    target: Target, query: Query, live: LedgerEntry | None, by_hand: bool, grace: timedelta, now: datetime
+) -> Freshness:
     found = query(build_statement(target))
     if not found:
         if live:
@@ -60,10 +73,16 @@ def look(
         return Freshness(False, f"{target.mart} has no rows, and nothing was published yet")
     build, built_at = found[0][0], int(found[0][1])
     compared = _compare(target, build, built_at, live, by_hand)
-    age = (now or datetime.now(UTC)) - datetime.fromtimestamp(built_at, UTC)
+    age = now - datetime.fromtimestamp(built_at, UTC)
     if compared.ready and age < grace and not by_hand:
         return Freshness(False, f"{compared.reason}; the DAG that built it has {grace - age} left to publish it")
     return compared
+
+
+def _stale(target: Target, live: LedgerEntry | None, now: datetime) -> str:
+    if live is None or live.mart_built_at is None or now - live.mart_built_at <= timedelta(hours=target.stale_after):
+        return ""
+    return f"{target.name} shows the state of {live.mart_built_at:%F %T} and may be {target.stale_after:g} hours old"
 
 
 def rebuilding_statement(target: Target) -> str:

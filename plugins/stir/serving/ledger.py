@@ -105,6 +105,12 @@ def of_table(cursor: psycopg2.extensions.cursor, target: str, table_oid: int | N
     return _one(cursor, "target = %s and table_oid = %s", (target, table_oid))
 
 
+def withdrawn(cursor: psycopg2.extensions.cursor, target: str) -> LedgerEntry | None:
+    """The generation that a rollback took away, if nothing was published since."""
+    newest = _one(cursor, "target = %s", (target,))
+    return of_table(cursor, target, newest.previous_oid) if newest and newest.action == ROLLBACK else None
+
+
 def history(cursor: psycopg2.extensions.cursor, target: str, limit: int = 20) -> list[LedgerEntry]:
     """Newest first."""
     cursor.execute(

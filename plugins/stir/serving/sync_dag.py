@@ -7,13 +7,15 @@ from typing import Any
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.ssh.operators.ssh import SSHOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import PythonOperator
-from airflow.sdk import DAG, BaseSensorOperator, TaskGroup
+from airflow.sdk import DAG, BaseOperator, BaseSensorOperator, TaskGroup, TriggerRule
 from airflow_clickhouse_plugin.operators.clickhouse import ClickHouseOperator
 
 from stir.dag_declaration import DagDeclaration
 from stir.serving.declaration import Target
 from stir.serving.export import EXPORT_SETTINGS
+from stir.serving.freshness import Freshness
 from stir.serving.load_sessions import LoadInSessions
 from stir.serving.naming import Environment
 from stir.serving.publication import EXPORT, GUARD, MANIFEST, Publication
@@ -40,20 +42,29 @@ def serving_dag(
     return dag
 
 
-def publish(dag: DAG, target: Target, environment: Environment, *, pool: str) -> TaskGroup:
-    """The same steps as a group within a DAG that builds the mart itself. One DAG publishes one target.
+def build_and_publish(building: BaseOperator, target: Target, environment: Environment, *, pool: str) -> None:
+    """The same steps as a group within the DAG that builds the mart, after the task that does. One DAG publishes one
+    target.
 
+    Where another model failed, a mart that was built is published all the same, and the run fails at its end.
     Raises ValueError when a run may outlive the age at which what it leaves behind is cleaned away.
     """
+    dag = building.dag
     with TaskGroup(
         f"publish_{target.name}", prefix_group_id=False, default_args={"pool": pool}, dag=dag
     ) as group:  # without a prefix: the steps have the same names in every DAG
-        _publish_tasks(dag, Publication(target, environment), NO_GRACE)
-    return group
+        _publish_tasks(dag, Publication(target, environment), NO_GRACE, TriggerRule.NONE_SKIPPED)
+    every_model = EmptyOperator(
+        task_id="every_model", doc_md="Fails the run where a model failed, whatever was published.", dag=dag
+    )
+    building >> [group, every_model]
 
 
-def _publish_tasks(dag: DAG, publication: Publication, grace: timedelta) -> None:
-    """Declare the steps in the DAG at hand: freshness to vacuum in a line, then ledger and clean-up.
+def _publish_tasks(
+    dag: DAG, publication: Publication, grace: timedelta, begins: TriggerRule = TriggerRule.ALL_SUCCESS
+) -> None:
+    """Declare the steps in the DAG at hand: freshness to vacuum in a line, then ledger and clean-up. `begins` says
+    after what.
 
     The clean-up tasks are teardowns: they run whatever happened, and do not turn a failed run into a successful one.
     """
@@ -73,6 +84,7 @@ def _publish_tasks(dag: DAG, publication: Publication, grace: timedelta) -> None
         mode="reschedule",
         poke_interval=30,
         timeout=limits.freshness,
+        trigger_rule=begins,
         execution_timeout=timedelta(minutes=5),
         pool="default_pool",
     )
@@ -202,13 +214,15 @@ def _postgres(
 
 
 class FreshMart(BaseSensorOperator):
-    """Waits for a mart that is worth publishing; skips the run with the reason when it waited long enough."""
+    """Waits for a mart that is worth publishing. When it has waited long enough, it skips the run with the reason, or
+    fails where the table has become older than its declaration allows.
+    """
 
     def __init__(self, *, publication: Publication, grace: timedelta, **sensor: Any) -> None:
         super().__init__(**sensor)
         self.publication = publication
         self.grace = grace
-        self.reason = ""
+        self.found = Freshness(ready=False, reason="")
 
     def poke(self, context: Any) -> bool:
         from airflow.sdk.exceptions import AirflowFailException
@@ -216,21 +230,23 @@ class FreshMart(BaseSensorOperator):
         from stir.serving.manifest import PublishRefused
 
         try:
-            found = self.publication.freshness(by_hand=is_manual(context), grace=self.grace)
+            self.found = self.publication.freshness(by_hand=is_manual(context), grace=self.grace)
         except PublishRefused as refusal:
             self.publication.note_refusal(context["ti"], self.task_id, str(refusal))
             raise AirflowFailException(str(refusal)) from refusal
-        self.reason = found.reason
-        self.log.info("%s", found.reason)
-        return found.ready
+        self.log.info("%s", self.found.reason)
+        return self.found.ready
 
     def execute(self, context: Any) -> Any:
-        from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+        from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
         try:
             return super().execute(context)
         except AirflowSensorTimeout as waited:
-            raise AirflowSkipException(f"nothing is published: {self.reason}. Waited {self.timeout:.0f} s") from waited
+            outcome = f"nothing is published: {self.found.reason}. Waited {self.timeout:.0f} s"
+            if self.found.stale:
+                raise AirflowFailException(f"{outcome}. {self.found.stale}") from waited
+            raise AirflowSkipException(outcome) from waited
 
 
 class Refusing:

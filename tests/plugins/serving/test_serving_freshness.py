@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import clickhouse_driver
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
+from stir.serving.__main__ import main
 from stir.serving.export import build_statement
 from stir.serving.freshness import look
 from stir.serving.targets import TARGETS
@@ -55,6 +56,21 @@ def test_unchanged_mart_waits_unless_a_person_started_the_run(live):
 def test_rebuilt_mart_goes_on(live):
     live.fill(12)
     assert freshness(live).ready, "two builds in one second too"
+
+
+def test_build_that_was_rolled_back_is_not_published_again_by_the_clock(live):
+    live.fill(12)
+    live.run()
+    assert main(["rollback", "leaderboard"]) == 0
+    found = freshness(live)
+    assert not found.ready
+    assert "was not rebuilt since leaderboard was rolled back from this build" in found.reason
+    assert freshness(live, by_hand=True).ready
+    assert main(["rollback", "leaderboard"]) == 0
+    assert "that build is live" in freshness(live).reason, "the rollback was taken back"
+    assert main(["rollback", "leaderboard"]) == 0
+    live.fill(13)
+    assert freshness(live).ready
 
 
 def test_ledger_of_an_earlier_version_knows_times_only(live):
@@ -163,6 +179,15 @@ def test_gate_passes_waits_and_then_skips_with_the_reason(live):
     with pytest.raises(AirflowFailException, match="is gone"):
         gate(live, waited=0)
     assert live.query("select step, run_id from serving_refusals") == [("freshness", "scheduled__1")]
+
+
+def test_gate_fails_when_the_table_has_become_older_than_it_may_be(live):
+    live.query("update serving_ledger set mart_built_at = mart_built_at - interval '27 hours'")
+    with pytest.raises(AirflowSkipException):
+        gate(live, waited=1801)
+    live.query("update serving_ledger set mart_built_at = mart_built_at - interval '1 hour'")
+    with pytest.raises(AirflowFailException, match=r"was not rebuilt since .* and may be 28 hours old"):
+        gate(live, waited=1801)
 
 
 def test_export_of_a_mart_that_was_rebuilt_meanwhile_fails_so_that_it_is_tried_again(live):

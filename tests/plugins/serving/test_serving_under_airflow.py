@@ -23,8 +23,8 @@ from airflow.models.pool import Pool
 from airflow.utils.session import create_session
 with create_session() as session:
     Pool.create_or_update_pool("serving", 2, "", False, session=session)
-import serving
-dag = serving.sync_leaderboard_prod
+import {module}
+dag = {module}.{dag}
 dag.get_task("manifest").retries = 0
 dag.get_task("freshness").timeout = 0
 run = dag.test(run_conf=None)
@@ -33,16 +33,31 @@ print("RESULT " + json.dumps({{"run": str(run.state), "tasks": states}}))
 """
 
 
-def run_dag(tmp_path: Path) -> dict:
+TIER = """
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG
+from stir.serving.naming import PRODUCTION
+from stir.serving.sync_dag import build_and_publish
+from stir.serving.targets.leaderboard import LEADERBOARD
+from datetime import datetime, timedelta
+def fail():
+    raise ValueError("another model failed")
+with DAG("tier", start_date=datetime(2026, 1, 1), schedule=None, dagrun_timeout=timedelta(minutes=30)) as tier:
+    build_and_publish(PythonOperator(task_id="building", python_callable=fail), LEADERBOARD, PRODUCTION, pool="serving")
+"""
+
+
+def run_dag(tmp_path: Path, dag: str = "serving.sync_leaderboard_prod", folder: Path = ROOT / "dags") -> dict:
     """Run the DAG once by `dag.test()` in a process of its own, against a metadata database of its own."""
-    code = PROGRAM.format(dags=str(ROOT / "dags"), plugins=str(ROOT / "plugins"))
+    module, name = dag.split(".")
+    code = PROGRAM.format(dags=str(folder), plugins=str(ROOT / "plugins"), module=module, dag=name)
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={
             **os.environ,
             "AIRFLOW_HOME": str(tmp_path),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
         },
         capture_output=True,
         text=True,
@@ -79,4 +94,17 @@ def test_successful_run_then_refused_run_then_skipped_run(publishing, tmp_path):
     outcome = run_dag(tmp_path)
     assert outcome["run"] == "success", "nothing to publish is no failure"
     assert {outcome["tasks"][step] for step in ("freshness", "export", "swap", "ledger")} == {"skipped"}
+    assert publishing.rows() == 60
+
+
+def test_a_tier_in_which_a_model_failed_publishes_the_mart_that_was_built_and_ends_as_failed(publishing, tmp_path):
+    publishing.fill(60)
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    (folder / "one_tier.py").write_text(TIER)
+    outcome = run_dag(tmp_path, "one_tier.tier", folder)
+    assert outcome["run"] == "failed"
+    assert outcome["tasks"].pop("building") == "failed"
+    assert outcome["tasks"].pop("every_model") == "upstream_failed"
+    assert set(outcome["tasks"].values()) == {"success"}
     assert publishing.rows() == 60
