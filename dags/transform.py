@@ -174,9 +174,7 @@ with tier(
     outputs="""Models tagged `staging_collections` in database `dbt`. Table `collection_post_metrics_summary` of the
     staging database.""",
 ):
-    build_and_publish(
-        dbt_run("staging_collections"), COLLECTION_POST_METRICS_SUMMARY, STAGING, pool=PUBLISHING
-    )
+    build_and_publish(dbt_run("staging_collections"), COLLECTION_POST_METRICS_SUMMARY, STAGING, pool=PUBLISHING)
 
 
 with tier(
