@@ -16,13 +16,19 @@ import time
 from event_sinker.errors import Abandoned
 
 _POLL_SECONDS = 0.01
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def clock() -> float:
+    """Seconds on the clock of all claims. On Linux it goes on while the machine sleeps, as RabbitMQ's patience does."""
+    return time.clock_gettime(_CLOCK)
 
 
 class Claim:
     """One channel's messages. The I/O loop confirms the claim or gives it up, the worker thread requires it."""
 
     def __init__(self, seconds: float = math.inf, asked: float = 0.0) -> None:
-        """`asked`: the monotonic time before RabbitMQ's first answer. Without arguments: it needs no answers."""
+        """`asked`: the `clock` before RabbitMQ's first answer. Without arguments: it needs no answers."""
         self._seconds = seconds
         self._confirmed = asked
         self._asking = False
@@ -48,7 +54,7 @@ class Claim:
             Abandoned: they are not.
         """
         while not self.lost:
-            if time.monotonic() < self._confirmed + self._seconds:
+            if clock() < self._confirmed + self._seconds:
                 return
             self.wait(_POLL_SECONDS)
         raise Abandoned
@@ -61,6 +67,6 @@ class Claim:
         return True
 
     def confirmed(self, asked: float) -> None:
-        """RabbitMQ has answered a question that was asked at that monotonic time."""
+        """RabbitMQ has answered a question that was asked at that time of the `clock`."""
         self._asking = False
         self._confirmed = max(self._confirmed, asked)

@@ -23,7 +23,7 @@ from pika.exceptions import ChannelClosedByBroker
 from event_sinker import metrics
 from event_sinker.batch import Buffer, Message, Triggers, cost_of
 from event_sinker.budget import MemoryBudget
-from event_sinker.claim import Claim
+from event_sinker.claim import Claim, clock
 from event_sinker.duplicates import RecentIds
 from event_sinker.errors import Abandoned, SinkerError
 from event_sinker.events import EventType
@@ -112,7 +112,7 @@ class QueueConsumer:
     def open(self, connection: pika.SelectConnection) -> None:
         """Subscribe over a new channel."""
         if not self.stopped:
-            connection.channel(on_open_callback=partial(self._channel_opened, time.monotonic()))
+            connection.channel(on_open_callback=partial(self._channel_opened, clock()))
 
     def _channel_opened(self, asked: float, channel: Channel) -> None:
         if self.stopped:
@@ -207,7 +207,7 @@ class QueueConsumer:
         if self._in_flight is None and self._channel and self._due(now):
             self._flush(now)
         if self._in_flight:
-            self._renew_claim(now)
+            self._renew_claim()
         if self._paused and not self._cancelling and self._budget.may_resume(self._held):
             self._resume()
 
@@ -218,11 +218,11 @@ class QueueConsumer:
         cost = sum(message.cost for message in messages)
         self._in_flight = Batch(messages, self._channel, self._claim, cost)
         self._batches.put(self._in_flight)
-        self._renew_claim(now)
+        self._renew_claim()
 
-    def _renew_claim(self, now: float) -> None:
+    def _renew_claim(self) -> None:
         """Ask RabbitMQ something over this channel. To repeat the prefetch changes nothing and has an answer."""
-        channel, claim = self._channel, self._claim
+        channel, claim, now = self._channel, self._claim, clock()
         if channel and channel.is_open and claim.must_ask(now):
             channel.basic_qos(prefetch_count=self._prefetch, callback=lambda _frame: claim.confirmed(now))
 

@@ -71,6 +71,7 @@ class Flusher:
         started = time.monotonic()
         batch_id = token_hex(8)
         outcome = self.store(messages, batch_id, claim)
+        self._count_stored(outcome)
         poison = self._require_limits(messages, outcome.dead)
         if outcome.dead:
             self._dead_letters.publish(outcome.dead, claim)
@@ -150,18 +151,21 @@ class Flusher:
         keep = [at for at, row in enumerate(rows) if row[self._id_index] not in known]
         return [rows[at] for at in keep], [owners[at] for at in keep]
 
+    def _count_stored(self, outcome: Outcome) -> None:
+        """Rows are visible now, however long the dead letters of their batch have to wait."""
+        queue, now = self.event.queue, time.time()
+        metrics.INSERTED_ROWS.labels(queue).inc(len(outcome.stored))
+        metrics.DUPLICATES.labels(queue).inc(outcome.duplicates)
+        metrics.EVENT_LAG.observe(queue, ((max(0.0, now - at), events) for at, events in outcome.times.items()))
+
     def _report(self, batch_id: str, messages: Sequence[Message], outcome: Outcome, started: float) -> None:
         seconds = time.monotonic() - started
         queue = self.event.queue
         received = sum(len(message.body) for message in messages)
         left_out = sum(len(letter.message.body) for letter in outcome.dead) if outcome.dead else 0
-        metrics.INSERTED_ROWS.labels(queue).inc(len(outcome.stored))
-        metrics.DUPLICATES.labels(queue).inc(outcome.duplicates)
         metrics.FLUSH_SECONDS.labels(queue).observe(seconds)
         metrics.BATCH_ROWS.labels(queue).observe(len(messages))
         metrics.STORED_BYTES.labels(queue).inc(received - left_out)
-        now = time.time()
-        metrics.EVENT_LAG.observe(queue, ((max(0.0, now - at), events) for at, events in outcome.times.items()))
         log.info(
             "batch stored",
             extra={

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -43,6 +44,7 @@ _HOPELESS_ROWS = 10  # when every row of a block this large is refused, the faul
 _HOPELESS_SINGLES = 100  # the same for rows of a larger block that were tried one by one, while none went in
 _LOOKUP_ROWS = 1000
 _LOOKUP_BYTES = 4 << 20  # of ids and keys in one look-up
+_UTC = ("UTC", "Etc/UTC", "Universal", "Zulu", "Etc/Universal", "Etc/Zulu", "GMT", "Etc/GMT")
 _PING_SECONDS = 3  # a health check that waits longer is a bad answer itself
 
 
@@ -101,6 +103,7 @@ class Writer:
         self._dry_run = dry_run
         self._alarm = alarm
         self._client: Client | None = None
+        self._inspected = False  # server and table are what the guarantee needs
         self._table = f"`{settings.clickhouse_database}`.`{event.table}`"
         self._types = [column.type for column in event.columns]
         self._id_index = event.column_names.index(event.id_column)
@@ -231,6 +234,8 @@ class Writer:
 
     def _insert(self, rows: Sequence[Row], token: str, claim: Claim) -> None:
         client = self._connected()
+        if not self._inspected:
+            self._inspect(client)
         context = client.create_insert_context(
             self._table,
             column_names=self.event.column_names,
@@ -242,6 +247,9 @@ class Writer:
                 "insert_deduplication_token": token,
                 # Late events may touch many months; their number is bounded by the limits of the parser.
                 "max_partitions_per_insert_block": 0,
+                # The block is kept until the end of the request, whatever the server's profile says.
+                "min_insert_block_size_rows": 1 << 20,
+                "min_insert_block_size_bytes": 256 << 20,
             },
         )
         # One token names one block, so the rows travel as one block: the client would cut them every few megabytes.
@@ -256,6 +264,30 @@ class Writer:
             context.data = context._block_columns = context._next_block_data = context.next_block = None
         if written != len(rows):
             self._require_all(rows, written)
+
+    def _inspect(self, client: Client) -> None:
+        """Once, before the first insert.
+
+        Raises:
+            SinkerError: the server's days are not UTC's, or its table forgets the tokens of blocks.
+        """
+        (time_zone,), *_ = client.query("SELECT serverTimezone()").result_rows
+        if time_zone not in _UTC:
+            raise SinkerError(
+                f"ClickHouse's time zone is {time_zone}; partitions and days of events are those of UTC. Set "
+                "<timezone>UTC</timezone> in its configuration and restart it"
+            )
+        found = client.query(
+            "SELECT engine, create_table_query FROM system.tables WHERE database = %(database)s AND name = %(table)s",
+            {"database": self.settings.clickhouse_database, "table": self.event.table},
+        ).result_rows
+        for engine, ddl in found:  # without a table the insert itself says so
+            if engine.startswith("Merge") and not re.search(r"\bnon_replicated_deduplication_window = [1-9]", ddl):
+                raise SinkerError(
+                    f"{self._table} has no non_replicated_deduplication_window: a block whose reply is lost would be "
+                    "stored twice. `python -m event_sinker init-schema` sets it"
+                )
+        self._inspected = True
 
     def _require_all(self, rows: Sequence[Row], written: int) -> None:
         """A server that reports another number of rows than it was sent is not believed before the ids are found.

@@ -23,7 +23,7 @@ from pika.exceptions import ChannelClosedByBroker
 
 from event_sinker import broker_errors
 from event_sinker.batch import Message
-from event_sinker.claim import Claim
+from event_sinker.claim import Claim, clock
 from event_sinker.errors import SinkerError
 from event_sinker.event_type import EventType
 from event_sinker.json_body import load
@@ -178,6 +178,10 @@ class DeadLetterQueue:
             if error_type is None:
                 with self._reaching():
                     self._complete()
+            elif self._acknowledged and issubclass(error_type, SinkerError):
+                # What was stored before the error must not come back; without a connection this fails at once.
+                with contextlib.suppress(Exception):
+                    self._complete()
         finally:
             self._close()
 
@@ -217,7 +221,7 @@ class DeadLetterQueue:
 
     def new_claim(self) -> Claim:
         """The claim to the letters in hand, and to be the only command that takes any out; see `run_beside`."""
-        asked = time.monotonic()
+        asked = clock()
         with self._reaching():
             self._ready()
         return Claim(self.settings.claim_seconds(), asked)
@@ -245,7 +249,7 @@ class DeadLetterQueue:
         while not future.done():
             with self._reaching():
                 self._connection.process_data_events(time_limit=_BESIDE_SECONDS)
-                if claim and claim.must_ask(asked := time.monotonic()):
+                if claim and claim.must_ask(asked := clock()):
                     self._ready()
                     claim.confirmed(asked)
             if not future.done() and give_up():

@@ -10,7 +10,7 @@ from concurrent.futures import TimeoutError as NotYet
 
 import pytest
 
-from event_sinker.claim import Claim
+from event_sinker.claim import Claim, clock
 from event_sinker.errors import Abandoned
 
 pytestmark = pytest.mark.unit
@@ -26,23 +26,27 @@ def require() -> Iterator[Require]:
 
 
 def test_a_fresh_answer_lets_an_insert_start() -> None:
-    Claim(10, asked=time.monotonic()).require()
+    Claim(10, asked=clock()).require()
     Claim().require()
 
 
 def test_an_old_answer_waits_for_a_new_one(require: Require) -> None:
-    claim = Claim(10, asked=time.monotonic() - 11)
+    claim = Claim(10, asked=clock() - 11)
     waiting = require(claim)
     with pytest.raises(NotYet):
         waiting.result(0.1)
-    claim.confirmed(time.monotonic())
+    claim.confirmed(clock())
     waiting.result(1)
+
+
+def test_the_clock_goes_on_while_the_machine_sleeps() -> None:
+    assert abs(clock() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 1
 
 
 def test_the_time_of_the_question_counts(require: Require) -> None:
     """An answer may lie in a buffer while the process is suspended, and is then as old as its question."""
-    claim = Claim(10, asked=time.monotonic() - 20)
-    claim.confirmed(time.monotonic() - 11)
+    claim = Claim(10, asked=clock() - 20)
+    claim.confirmed(clock() - 11)
     waiting = require(claim)
     with pytest.raises(NotYet):
         waiting.result(0.1)
@@ -52,9 +56,9 @@ def test_the_time_of_the_question_counts(require: Require) -> None:
 
 
 def test_what_is_lost_stays_lost() -> None:
-    claim = Claim(10, asked=time.monotonic())
+    claim = Claim(10, asked=clock())
     claim.give_up()
-    claim.confirmed(time.monotonic())
+    claim.confirmed(clock())
     assert claim.lost
     with pytest.raises(Abandoned):
         claim.require()
@@ -74,7 +78,7 @@ def test_one_question_at_a_time_and_none_too_early() -> None:
 
 
 def test_a_pause_ends_when_the_claim_is_lost() -> None:
-    claim = Claim(10, asked=time.monotonic())
+    claim = Claim(10, asked=clock())
     assert not claim.wait(0)
     begin = time.monotonic()
     threading.Timer(0.1, claim.give_up).start()

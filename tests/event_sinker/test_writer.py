@@ -13,7 +13,7 @@ from event_sinker.claim import Claim
 from event_sinker.errors import Abandoned, SinkerError
 from event_sinker.events import EVENT_TYPES
 from event_sinker.parse import Parser
-from event_sinker.writer import Writer
+from event_sinker.writer import Writer, connect
 from tests.event_sinker.sample_events import sample_event
 from tests.fault.clickhouse_faults import ClickHouseFaults
 from tests.fault.sinker_process import SinkerWorld, profile_event
@@ -32,6 +32,26 @@ def test_a_server_that_stores_less_than_it_confirms_is_not_believed(world: Sinke
         writer._require_all([row], written=0)
     writer.write("b", [row], Claim())
     writer._require_all([row], written=0)
+
+
+def test_a_table_that_forgets_the_tokens_of_blocks_is_refused(world: SinkerWorld) -> None:
+    """Made by hand, or from SHOW CREATE without its settings."""
+    event = EVENT_TYPES["profile_log"]
+    row = Parser(event).row(orjson.dumps(profile_event()), NOW, "batch")
+    with connect(world.settings) as client:
+        table = f"{world.settings.clickhouse_database}.{event.table}"
+        client.command(f"ALTER TABLE {table} RESET SETTING non_replicated_deduplication_window")
+    with pytest.raises(SinkerError, match=r"has no non_replicated_deduplication_window: .* init-schema` sets it"):
+        Writer(event, world.settings).write("b", [row], Claim())
+    assert world.rows() == 0
+
+
+def test_a_server_with_other_days_than_utc_is_refused(world: SinkerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "_UTC", ("GMT",))  # so that the time zone of the test's server is another one
+    event = EVENT_TYPES["profile_log"]
+    row = Parser(event).row(orjson.dumps(profile_event()), NOW, "batch")
+    with pytest.raises(SinkerError, match=r"ClickHouse's time zone is UTC; .* Set <timezone>UTC</timezone>"):
+        Writer(event, world.settings).write("b", [row], Claim())
 
 
 def test_rows_without_an_id_cannot_be_looked_for(world: SinkerWorld) -> None:

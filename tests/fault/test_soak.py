@@ -1,6 +1,6 @@
 """Everything breaks, one thing after the other, while events keep arriving. At the end the count is exact.
 
-STIR_SOAK_SECONDS says how long (120), STIR_SOAK_SEED repeats the order of an earlier run.
+STIR_SOAK_SECONDS says how long (180), STIR_SOAK_SEED repeats the order of an earlier run.
 """
 
 from __future__ import annotations
