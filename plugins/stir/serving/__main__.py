@@ -2,7 +2,7 @@
 
 Servers are found by the Airflow connections prod_pg / stage_pg and clickhouse_gcc (AIRFLOW_CONN_* or the metadata
 database). Exit codes: 0 done and well, 1 refused or a server failed, 2 wrong usage, 3 `verify` found differences, 4
-`status` found a stale table.
+`status` found a stale or a lost table.
 """
 
 from __future__ import annotations
