@@ -140,14 +140,24 @@ def test_swap_waits_for_a_long_reader_while_other_readers_pass(live):
     assert ti.results["swap"]["locked_ms"] < PATIENCE * 1000
 
 
-def test_swap_that_never_gets_its_lock_gives_up_and_names_the_holder(live, monkeypatch):
+@pytest.mark.parametrize(
+    ("reads", "held"),
+    [
+        ("select count(*) from leaderboard", "leaderboard"),
+        ("select count(*) from leaderboard_old_bkp", "leaderboard_old_bkp"),
+        ("lock table only shown in access share mode", "shown"),
+        ("select nextval('leaderboard_id_seq')", "leaderboard_id_seq"),
+    ],
+)
+def test_swap_that_never_gets_its_lock_gives_up_and_names_the_holder(live, monkeypatch, reads, held):
+    live.query("create view shown as select 1 as one from leaderboard")
     ti = live.run(until="index")
     limits = live.dag.user_defined_macros["publication"].target.limits
     monkeypatch.setitem(limits.__dict__, "swap", 1)
     with closing(live.connect()) as reader, reader.cursor() as cursor:
         cursor.execute("set application_name = 'month end report'")
-        cursor.execute("select count(*) from leaderboard")
-        with pytest.raises(TimeoutError, match=r"could not be swapped within 1 s.*month end report"):
+        cursor.execute(reads)
+        with pytest.raises(TimeoutError, match=rf"could not be swapped within 1 s.* on {held} \(month end report"):
             live.step("swap", ti)
     assert live.rows() == 100
 
