@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from airflow.sdk import DAG, BaseSensorOperator, TaskGroup
 from airflow_clickhouse_plugin.operators.clickhouse import ClickHouseOperator
 
 from stir.dag_declaration import DagDeclaration
+from stir.serving.database import session_options
 from stir.serving.declaration import Target
 from stir.serving.export import EXPORT_SETTINGS
 from stir.serving.load_sessions import LoadInSessions
@@ -124,13 +126,13 @@ def _publish_tasks(dag: DAG, publication: Publication, grace: timedelta) -> None
         python_callable=Refusing(publication, "swap", publication.swap),
         execution_timeout=timedelta(seconds=limits.swap) + KILL_AFTER,
     )
-    vacuum = SQLExecuteQueryOperator(
+    vacuum = ServingStatement(
         task_id="vacuum",
         doc_md="VACUUM ANALYZE of the new live table.",
         conn_id=environment.postgres,
         sql=f"vacuum analyze {target.name}",
         autocommit=True,
-        hook_params={"options": f"-c statement_timeout={limits.vacuum * 1000}"},
+        statement_seconds=limits.vacuum,
         execution_timeout=timedelta(seconds=limits.vacuum) + KILL_AFTER,
         do_xcom_push=False,
     )
@@ -159,7 +161,23 @@ def _publish_tasks(dag: DAG, publication: Publication, grace: timedelta) -> None
     ledger >> [clean_host, clean_database]
 
 
-class LoadParts(SQLExecuteQueryOperator):
+class ServingStatement(SQLExecuteQueryOperator):
+    """SQL on a serving database, in a session like those of `database.connect`."""
+
+    def __init__(self, *, statement_seconds: int, **operator: Any) -> None:
+        super().__init__(**operator)
+        self.statement_seconds = statement_seconds
+
+    def get_db_hook(self) -> Any:
+        """The hook with its session's options; alone, it would let those of the connection replace them."""
+        hook = super().get_db_hook()
+        extra = hook.connection.extra_dejson
+        options = session_options(extra, self.statement_seconds)
+        hook.connection.extra = json.dumps(extra | {"options": options})
+        return hook
+
+
+class LoadParts(ServingStatement):
     """The load: a file in one transaction, or its parts in several sessions. `sql` shows either."""
 
     def __init__(self, *, publication: Publication, **operator: Any) -> None:
@@ -183,18 +201,17 @@ def _postgres(
     method: str,
     seconds: int,
     doc: str,
-    operator: type[SQLExecuteQueryOperator] = SQLExecuteQueryOperator,
+    operator: type[ServingStatement] = ServingStatement,
     **more: Any,
-) -> SQLExecuteQueryOperator:
+) -> ServingStatement:
     """One transaction on the serving database, built by a method of the publication when the task runs."""
-    options = f"-c statement_timeout={seconds * 1000} -c timezone=UTC -c datestyle=ISO"
     return operator(
         task_id=task_id,
         doc_md=doc,
         conn_id=environment.postgres,
         sql="{{ publication." + method + "(ti) }}",
         split_statements=False,
-        hook_params={"options": options},
+        statement_seconds=seconds,
         execution_timeout=timedelta(seconds=seconds) + KILL_AFTER,
         do_xcom_push=False,
         **more,

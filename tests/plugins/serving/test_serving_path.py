@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import os
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -196,6 +199,26 @@ def test_permanent_names_grants_comments_sequence_and_views_survive_two_swaps(pu
         for role in ("reader_role", "column_role"):
             _as_superuser(publishing, f"drop owned by {role}")
             _as_superuser(publishing, f"drop role {role}")
+
+
+def test_options_of_the_connection_hold_in_every_step_and_ours_prevail(publishing, monkeypatch):
+    known = json.loads(os.environ["AIRFLOW_CONN_PROD_PG"])
+    extra = {"options": "-c search_path=product -c timezone=Asia/Kolkata -c statement_timeout=1h"}
+    monkeypatch.setenv("AIRFLOW_CONN_PROD_PG", json.dumps(known | {"extra": json.dumps(extra)}))
+    publishing.query("alter schema public rename to product")
+    publishing.fill(40)
+    ti = publishing.run()
+    publishing.step("clean_database", ti)
+    assert publishing.rows("product.leaderboard") == 40
+    assert publishing.rows("product.leaderboard_old_bkp") == 0
+    shown = "select current_setting('timezone'), current_setting('search_path'), current_setting('statement_timeout')"
+    for step, limit in {"index": "1h", "vacuum": "50min"}.items():
+        task = copy.copy(publishing.dag.get_task(step))
+        assert tuple(task.get_db_hook().get_first(shown)) == ("UTC", "product", limit)
+    with closing(publishing.dag.user_defined_macros["publication"].connect("swap", statement_seconds=7)) as connection:
+        cursor = connection.cursor()
+        cursor.execute(shown)
+        assert cursor.fetchone() == ("UTC", "product", "7s")
 
 
 def test_ledger_tells_what_was_published(publishing):
