@@ -34,6 +34,12 @@ def relation_oid(cursor: psycopg2.extensions.cursor, name: str) -> int | None:
     return cursor.fetchone()[0]
 
 
+def relation_bytes(cursor: psycopg2.extensions.cursor, name: str) -> int:
+    """Bytes of a table on disk, with its indexes and long values."""
+    cursor.execute("select pg_total_relation_size(%s)", (name,))
+    return int(cursor.fetchone()[0])
+
+
 def column_types(cursor: psycopg2.extensions.cursor, table: str) -> dict[str, str]:
     """Type by column name, as format_type writes it; empty when the table does not exist."""
     cursor.execute(

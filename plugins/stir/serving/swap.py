@@ -19,6 +19,7 @@ from stir.serving.catalog import (
     grant_statements,
     index_names,
     owned_sequences,
+    relation_bytes,
     relation_exists,
     relation_oid,
     swap_blockers,
@@ -66,9 +67,9 @@ def publish(
     """Make the working table of this run the live one; the live one becomes previous generation 1, the others move on
     by one, and those beyond the target's limit are dropped.
 
-    The ledger row is part of the transaction. Running it again after a success does nothing. Raises PublishRefused
-    when a newer generation is live or something hangs on one to be dropped, TimeoutError when the lock was not to be
-    had within `patience` seconds.
+    The ledger row is part of the transaction; the bytes of the table are added to its hops. Running it again after a
+    success does nothing. Raises PublishRefused when a newer generation is live or something hangs on one to be dropped,
+    TimeoutError when the lock was not to be had within `patience` seconds.
     """
     target = names.target
 
@@ -88,8 +89,15 @@ def publish(
             names.working_table,
             {names.working_index(number): index.name for number, index in enumerate(target.indexes)},
         )
+        table = (entry.hops or {}).get("table", {}) | {"bytes": relation_bytes(cursor, names.working_table)}
         ledger.insert(
-            cursor, replace(entry, table_oid=relation_oid(cursor, names.working_table) or 0, previous_oid=live)
+            cursor,
+            replace(
+                entry,
+                table_oid=relation_oid(cursor, names.working_table) or 0,
+                previous_oid=live,
+                hops=(entry.hops or {}) | {"table": table},
+            ),
         )
         return _exchange(cursor, target, incoming, names.tag())
 

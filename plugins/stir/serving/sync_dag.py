@@ -9,7 +9,7 @@ from typing import Any
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.ssh.operators.ssh import SSHOperator
 from airflow.providers.standard.operators.python import PythonOperator
-from airflow.sdk import DAG, BaseSensorOperator, TaskGroup
+from airflow.sdk import DAG, BaseSensorOperator, TaskGroup, TriggerRule, chain
 from airflow_clickhouse_plugin.operators.clickhouse import ClickHouseOperator
 
 from stir.dag_declaration import DagDeclaration
@@ -136,11 +136,13 @@ def _publish_tasks(dag: DAG, publication: Publication, grace: timedelta) -> None
         execution_timeout=timedelta(seconds=limits.vacuum) + KILL_AFTER,
         do_xcom_push=False,
     )
+    steps = [freshness, export, manifest, fetch, load, enrich, guard, index, swap, vacuum]
     ledger = PythonOperator(
         task_id="ledger",
-        doc_md="Completes the ledger row with the seconds of each step.",
+        doc_md="Completes the ledger row with the seconds of each step. Fails after that where the vacuum failed.",
         python_callable=_record_seconds,
-        op_kwargs={"publication": publication},
+        op_kwargs={"publication": publication, "steps": [step.task_id for step in steps]},
+        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
     )
     clean_host = SSHOperator(
         task_id="clean_host",
@@ -157,7 +159,8 @@ def _publish_tasks(dag: DAG, publication: Publication, grace: timedelta) -> None
         python_callable=publication.drop_leftovers,
         execution_timeout=timedelta(minutes=5),
     ).as_teardown()
-    freshness >> export >> manifest >> fetch >> load >> enrich >> guard >> index >> swap >> vacuum >> ledger
+    chain(*steps)
+    [swap, vacuum] >> ledger
     ledger >> [clean_host, clean_database]
 
 
@@ -271,11 +274,13 @@ class Refusing:
             raise AirflowFailException(str(refusal)) from refusal
 
 
-def _record_seconds(ti: Any, publication: Publication) -> dict[str, float]:
-    seconds = {
-        step["task_id"]: round(step["duration"], 2)
-        for step in ti.get_task_breadcrumbs(ti.dag_id, ti.run_id)
-        if step.get("duration") is not None
-    }
+def _record_seconds(ti: Any, publication: Publication, steps: list[str]) -> dict[str, float]:
+    """Write the seconds of the steps down. A run is judged by its last task: it fails when one of them failed."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    ended = [each for each in ti.get_task_breadcrumbs(ti.dag_id, ti.run_id) if each["task_id"] in steps]
+    seconds = {each["task_id"]: round(each["duration"], 2) for each in ended if each.get("duration") is not None}
     publication.record_seconds(ti, seconds)
+    if failed := [each["task_id"] for each in ended if each["state"] == "failed"]:
+        raise AirflowFailException(f"the table is live and the ledger complete, but {', '.join(failed)} failed")
     return seconds

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.serving.conftest import STEPS
+
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
-import json, sys
+import json, os, sys
 sys.path[:0] = [{dags!r}, {plugins!r}]
 import airflow.utils.db as db
 db.initdb()
@@ -27,6 +29,11 @@ import serving
 dag = serving.sync_leaderboard_prod
 dag.get_task("manifest").retries = 0
 dag.get_task("freshness").timeout = 0
+if "BREAKS_VACUUM" in os.environ:
+    dag.get_task("vacuum").retries = 0
+    dag.get_task("vacuum").sql = "vacuum no_such_table"
+    from airflow.providers.standard.operators.python import PythonOperator
+    PythonOperator(task_id="building", python_callable=print, dag=dag) >> dag.get_task("freshness")
 run = dag.test(run_conf=None)
 states = {{ti.task_id: str(ti.state) for ti in run.get_task_instances()}}
 print("RESULT " + json.dumps({{"run": str(run.state), "tasks": states}}))
@@ -80,3 +87,15 @@ def test_successful_run_then_refused_run_then_skipped_run(publishing, tmp_path):
     assert outcome["run"] == "success", "nothing to publish is no failure"
     assert {outcome["tasks"][step] for step in ("freshness", "export", "swap", "ledger")} == {"skipped"}
     assert publishing.rows() == 60
+
+
+def test_ledger_is_complete_where_the_vacuum_failed_and_the_run_fails(publishing, tmp_path, monkeypatch):
+    monkeypatch.setenv("BREAKS_VACUUM", "1")
+    publishing.fill(60)
+    outcome = run_dag(tmp_path)
+    assert outcome["run"] == "failed"
+    failed = {task for task, state in outcome["tasks"].items() if state != "success"}
+    assert failed == {"vacuum", "ledger"}, outcome
+    assert publishing.rows() == 60
+    ((seconds,),) = publishing.query("select seconds from serving_ledger")
+    assert set(seconds) == {"freshness", *STEPS}
