@@ -19,7 +19,8 @@ create table if not exists serving_ledger (
     object_key text,
     cleaned_values bigint,              -- values changed by the export's cleaning rules
     guards jsonb not null default '{}',
-    seconds jsonb not null default '{}' -- per step
+    seconds jsonb not null default '{}', -- per step
+    hops jsonb                          -- rows and bytes on the way; null in rows that earlier versions wrote
 );
 
 -- A run that is cleared and run again publishes again, under the same run id.

@@ -2,7 +2,7 @@
 
 Servers are found by the Airflow connections prod_pg / stage_pg and clickhouse_gcc (AIRFLOW_CONN_* or the metadata
 database). Exit codes: 0 done and well, 1 refused or a server failed, 2 wrong usage, 3 `verify` found differences, 4
-`status` found a stale table.
+`status` found a stale or a lost table.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from stir.serving.catalog import relation_oid
 from stir.serving.database import connect
 from stir.serving.ddl import table_ddl
 from stir.serving.declaration import MOST_GENERATIONS, Target
+from stir.serving.ledger import LedgerEntry
 from stir.serving.manifest import PublishRefused
 from stir.serving.naming import ENVIRONMENTS, Environment, RunNames
 from stir.serving.publication import Publication
@@ -116,7 +117,7 @@ def show_history(target: Target, environment: Environment, limit: int) -> int:
         print(f"{target.name} ({environment.name}): nothing was published yet")
         return 0
     shown = Table(title=f"{target.name} ({environment.name}), times in UTC")
-    for heading in ("published", "what", "rows", "mart built", "newest event", "seconds", "run", "now"):
+    for heading in ("published", "what", "rows", "mart built", "newest event", "on the way", "seconds", "run", "now"):
         shown.add_column(heading, overflow="fold", justify="right" if heading in ("rows", "seconds") else "left")
     marked: set[int] = set()
     for entry in entries:
@@ -128,12 +129,26 @@ def show_history(target: Target, environment: Environment, limit: int) -> int:
             f"{entry.rows:,}",
             moment(entry.mart_built_at),
             moment(entry.newest_event_at),
+            on_the_way(entry),
             f"{sum(entry.seconds.values()):.1f}" if entry.seconds else "",
             f"{entry.dag_id} {entry.run_id}",
             place,
         )
     Console(width=None if sys.stdout.isatty() else 180).print(shown)
     return 0
+
+
+def on_the_way(entry: LedgerEntry) -> str:
+    """Rows and sizes at each hop, a line each; empty for entries of earlier versions."""
+    from rich.filesize import decimal
+
+    lines = []
+    for hop in ("object", "staged", "table"):
+        if measured := (entry.hops or {}).get(hop):
+            size = f", {decimal(measured['bytes'])}" if "bytes" in measured else ""
+            text = f" ({decimal(measured['text_bytes'])} of text)" if "text_bytes" in measured else ""
+            lines.append(f"{hop}: {measured['rows']:,} rows{size}{text}")
+    return "\n".join(lines)
 
 
 def roll_back(target: Target, environment: Environment, options: argparse.Namespace) -> int:

@@ -34,6 +34,12 @@ def relation_oid(cursor: psycopg2.extensions.cursor, name: str) -> int | None:
     return cursor.fetchone()[0]
 
 
+def relation_bytes(cursor: psycopg2.extensions.cursor, name: str) -> int:
+    """Bytes of a table on disk, with its indexes and long values."""
+    cursor.execute("select pg_total_relation_size(%s)", (name,))
+    return int(cursor.fetchone()[0])
+
+
 def column_types(cursor: psycopg2.extensions.cursor, table: str) -> dict[str, str]:
     """Type by column name, as format_type writes it; empty when the table does not exist."""
     cursor.execute(
@@ -172,6 +178,28 @@ def swap_blockers(cursor: psycopg2.extensions.cursor, table: str) -> list[str]:
         union all
         select format('foreign key %%s of %%s points at the table; drop it', conname, conrelid::regclass)
         from pg_constraint where confrelid = to_regclass(%(table)s) and contype = 'f'
+        union all
+        select format('foreign key %%s of the table to %%s would be lost; drop it', conname, confrelid::regclass)
+        from pg_constraint where conrelid = to_regclass(%(table)s) and contype = 'f' and confrelid <> conrelid
+        union all
+        select distinct format('rule %%s of %%s would stay with the old generation; drop it',
+            r.rulename, r.ev_class::regclass)
+        from pg_depend d
+        join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass and r.rulename <> '_RETURN'
+        where d.refobjid = to_regclass(%(table)s) and d.refclassid = 'pg_class'::regclass
+        union all
+        select distinct format('function %%s would keep using the old generation; write its body as a string',
+            d.objid::regprocedure)
+        from pg_depend d
+        where d.refobjid = to_regclass(%(table)s) and d.refclassid = 'pg_class'::regclass
+            and d.classid = 'pg_proc'::regclass
+        union all
+        select format('publication %%s would go on with the old generation; take the table out, or publish the schema',
+            p.pubname)
+        from pg_publication_rel r join pg_publication p on p.oid = r.prpubid where r.prrelid = to_regclass(%(table)s)
+        union all
+        select format('extended statistics %%s would be lost; drop them', stxname)
+        from pg_statistic_ext where stxrelid = to_regclass(%(table)s)
         union all
         select format('trigger %%s would be lost; drop it', tgname)
         from pg_trigger where tgrelid = to_regclass(%(table)s) and not tgisinternal

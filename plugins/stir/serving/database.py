@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stir.serving.naming import Environment
 
@@ -20,20 +20,25 @@ LIBPQ_EXTRAS = (
 )
 
 
+def session_options(extra: dict[str, Any], statement_seconds: int = 0) -> str:
+    """libpq's `options` of every session: those of the connection's extra, then the platform's, which prevail.
+
+    `statement_seconds` limits each statement, 0 leaves the server's limit.
+    """
+    limit = f"-c statement_timeout={statement_seconds * 1000}" if statement_seconds else ""
+    return " ".join(filter(None, (extra.get("options"), "-c timezone=UTC -c datestyle=ISO", limit)))
+
+
 def connect(environment: Environment, purpose: str, *, statement_seconds: int = 0) -> psycopg2.extensions.connection:
     """psycopg2 connection by the environment's Airflow connection, time zone UTC.
 
     PostgresHook would give psycopg 2 or 3, whichever is installed; the swap relies on one driver's errors and
-    transactions. `purpose` shows in pg_stat_activity. `statement_seconds` limits each statement, 0 leaves the server's
-    limit.
+    transactions. `purpose` shows in pg_stat_activity, `statement_seconds` is that of `session_options`.
     """
     import psycopg2
     from airflow.sdk import BaseHook
 
     known = BaseHook.get_connection(environment.postgres)
-    options = "-c timezone=UTC -c datestyle=ISO"
-    if statement_seconds:
-        options += f" -c statement_timeout={statement_seconds * 1000}"
     extras = {name: value for name, value in known.extra_dejson.items() if name in LIBPQ_EXTRAS}
     return psycopg2.connect(
         host=known.host,
@@ -42,7 +47,7 @@ def connect(environment: Environment, purpose: str, *, statement_seconds: int = 
         password=known.password,
         dbname=known.schema,
         **{
-            "options": options,
+            "options": session_options(known.extra_dejson, statement_seconds),
             "application_name": f"stir:{purpose}",
             "connect_timeout": 10,
             **extras,

@@ -19,13 +19,16 @@ ROLLBACK = "rollback"
 
 _COLUMNS = (
     "id, target, environment, action, dag_id, run_id, published_at, table_oid, previous_oid, mart_built_at, "
-    "mart_build, newest_event_at, rows, bytes, checksum, object_key, cleaned_values, guards, seconds"
+    "mart_build, newest_event_at, rows, bytes, checksum, object_key, cleaned_values, guards, seconds, hops"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerEntry:
-    """One row. `seconds` is per step, `guards` what the guards measured; times are aware, in UTC."""
+    """One row. `seconds` is per step, `guards` what the guards measured, `hops` the rows and bytes at each: of the
+    `object` (and its bytes unpacked: `text_bytes`), `staged`, and of the `table` with its indexes. Times are aware, in
+    UTC.
+    """
 
     target: str
     environment: str
@@ -44,6 +47,7 @@ class LedgerEntry:
     cleaned_values: int | None = None
     guards: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    hops: dict[str, dict[str, int]] | None = None
     id: int = 0
     published_at: datetime | None = None
 
@@ -53,8 +57,9 @@ def insert(cursor: psycopg2.extensions.cursor, entry: LedgerEntry) -> None:
     cursor.execute(
         """
         insert into serving_ledger (target, environment, action, dag_id, run_id, table_oid, previous_oid, mart_built_at,
-            mart_build, newest_event_at, rows, bytes, checksum, object_key, cleaned_values, guards, seconds)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            mart_build, newest_event_at, rows, bytes, checksum, object_key, cleaned_values, guards, seconds,
+            hops)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         (
             entry.target,
@@ -74,6 +79,7 @@ def insert(cursor: psycopg2.extensions.cursor, entry: LedgerEntry) -> None:
             entry.cleaned_values,
             json.dumps(entry.guards),
             json.dumps(entry.seconds),
+            json.dumps(entry.hops) if entry.hops else None,
         ),
     )
 

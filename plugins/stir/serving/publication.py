@@ -117,7 +117,7 @@ class Publication:
 
     def swap(self, ti: Any) -> dict[str, Any]:
         """Put the new generation live, with its ledger row."""
-        names, taken = self.names(ti), self._manifest(ti)
+        names, taken, measured = self.names(ti), self._manifest(ti), ti.xcom_pull(task_ids=GUARD)
         entry = LedgerEntry(
             target=self.target.name,
             environment=self.environment.name,
@@ -127,12 +127,17 @@ class Publication:
             mart_built_at=ledger.instant(taken.built_at),
             mart_build=taken.build,
             newest_event_at=ledger.instant(taken.newest_event_at),
-            rows=ti.xcom_pull(task_ids=GUARD)["rows"],
+            rows=measured["rows"],
             bytes=taken.bytes,
             checksum=taken.checksum,
             object_key=taken.key,
             cleaned_values=taken.cleaned_values,
-            guards=ti.xcom_pull(task_ids=GUARD),
+            guards=measured,
+            hops={
+                "object": {"rows": taken.rows, "bytes": taken.bytes, "text_bytes": taken.text_bytes},
+                "staged": {"rows": measured["rows"] + measured.get("left_out", 0)},
+                "table": {"rows": measured["rows"]},
+            },
         )
         with closing(self.connect("swap", statement_seconds=self.target.limits.swap)) as connection:
             outcome = swap.publish(connection, names, entry, patience=self.target.limits.swap)

@@ -23,19 +23,22 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 STALE = 4
-"""Exit code when a table that was published once is older than its limit."""
+"""Exit code when a table that was published once is older than its limit, or lost."""
 FEWEST_COLUMNS = 4
 """In the narrowest terminal: table, verdict, rows and age."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One target in one environment. `live` is None where nothing was published yet."""
+    """One target in one environment. `live` is None where nothing was published yet, or where what was published is
+    lost: `lost` says so in few words then.
+    """
 
     target: Target
     live: LedgerEntry | None
     refusal: Refusal | None
     now: datetime
+    lost: str = ""
 
     @property
     def mart_age(self) -> timedelta | None:
@@ -45,13 +48,16 @@ class Standing:
 
     @property
     def stale(self) -> bool:
-        """Older than the target's limit. What was never published is not: it may be none of this environment's."""
-        return self.mart_age is not None and self.mart_age > timedelta(hours=self.target.stale_after)
+        """Lost, or older than the target's limit. What was never published is neither: it may be none of this
+        environment's.
+        """
+        too_old = self.mart_age is not None and self.mart_age > timedelta(hours=self.target.stale_after)
+        return too_old or bool(self.lost)
 
     @property
     def verdict(self) -> str:
         if not self.live:
-            return "never published"
+            return f"LOST: {self.lost}" if self.lost else "never published"
         return f"STALE, limit {self.target.stale_after:g} h" if self.stale else "fresh"
 
 
@@ -59,15 +65,16 @@ def standings(connection: psycopg2.extensions.connection, now: datetime | None =
     """All targets as the ledger of one serving database knows them."""
     now = now or datetime.now(UTC)
     with connection, connection.cursor() as cursor:
-        return [
-            Standing(
-                target,
-                ledger.of_table(cursor, name, relation_oid(cursor, name)),
-                ledger.last_refusal(cursor, name),
-                now,
-            )
-            for name, target in TARGETS.items()
-        ]
+        return [_standing(cursor, target, now) for target in TARGETS.values()]
+
+
+def _standing(cursor: psycopg2.extensions.cursor, target: Target, now: datetime) -> Standing:
+    table = relation_oid(cursor, target.name)
+    live = ledger.of_table(cursor, target.name, table)
+    lost = ""
+    if live is None and ledger.history(cursor, target.name, limit=1):
+        lost = "no table" if table is None else "other table"
+    return Standing(target, live, ledger.last_refusal(cursor, target.name), now, lost)
 
 
 def show_status(environments: list[Environment]) -> int:

@@ -19,6 +19,7 @@ from stir.serving.catalog import (
     grant_statements,
     index_names,
     owned_sequences,
+    relation_bytes,
     relation_exists,
     relation_oid,
     swap_blockers,
@@ -66,9 +67,9 @@ def publish(
     """Make the working table of this run the live one; the live one becomes previous generation 1, the others move on
     by one, and those beyond the target's limit are dropped.
 
-    The ledger row is part of the transaction. Running it again after a success does nothing. Raises PublishRefused
-    when a newer generation is live or something hangs on one to be dropped, TimeoutError when the lock was not to be
-    had within `patience` seconds.
+    The ledger row is part of the transaction; the bytes of the table are added to its hops. Running it again after a
+    success does nothing. Raises PublishRefused when a newer generation is live or something hangs on one to be dropped,
+    TimeoutError when the lock was not to be had within `patience` seconds.
     """
     target = names.target
 
@@ -88,12 +89,19 @@ def publish(
             names.working_table,
             {names.working_index(number): index.name for number, index in enumerate(target.indexes)},
         )
+        table = (entry.hops or {}).get("table", {}) | {"bytes": relation_bytes(cursor, names.working_table)}
         ledger.insert(
-            cursor, replace(entry, table_oid=relation_oid(cursor, names.working_table) or 0, previous_oid=live)
+            cursor,
+            replace(
+                entry,
+                table_oid=relation_oid(cursor, names.working_table) or 0,
+                previous_oid=live,
+                hops=(entry.hops or {}) | {"table": table},
+            ),
         )
         return _exchange(cursor, target, incoming, names.tag())
 
-    return _persistently(connection, target, attempt, patience)
+    return _persistently(connection, names, attempt, patience)
 
 
 def roll_back(
@@ -139,7 +147,7 @@ def roll_back(
         indexes = generations.take_out(cursor, target, generation, names)
         return _exchange(cursor, target, Incoming(names.working_table, indexes), names.tag())
 
-    return _persistently(connection, target, attempt, patience)
+    return _persistently(connection, names, attempt, patience)
 
 
 def _exchange(cursor: psycopg2.extensions.cursor, target: Target, incoming: Incoming, tag: str) -> float:
@@ -190,12 +198,13 @@ def _refuse_older(cursor: psycopg2.extensions.cursor, target: Target, live: int 
 
 def _persistently(
     connection: psycopg2.extensions.connection,
-    target: Target,
+    names: RunNames,
     attempt: Callable[[psycopg2.extensions.cursor], float | None],
     patience: float,
 ) -> SwapOutcome:
     import psycopg2
 
+    target = names.target
     deadline = time.monotonic() + patience
     pause, attempts = FIRST_PAUSE, 0
     while True:
@@ -211,7 +220,7 @@ def _persistently(
             if time.monotonic() + pause > deadline:
                 raise TimeoutError(
                     f"{target.name} could not be swapped within {patience:.0f} s and {attempts} attempts: "
-                    f"{str(error).strip()}. Held by: {_holders(connection, target)}"
+                    f"{str(error).strip()}. Held by: {_holders(connection, names)}"
                 ) from error
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 -- spread, not secrecy
             pause = min(pause * 1.5, LONGEST_PAUSE)
@@ -221,14 +230,19 @@ def _persistently(
             raise
 
 
-def _holders(connection: psycopg2.extensions.connection, target: Target) -> str:
-    """Sessions that hold a lock on the table, for the message of a swap that gave up."""
+def _holders(connection: psycopg2.extensions.connection, names: RunNames) -> str:
+    """Sessions that hold a lock on what a swap moves, drops or re-creates, for the message of one that gave up."""
+    target = names.target
     with connection, connection.cursor() as cursor:
+        tables = [target.name, names.working_table, *map(target.previous_generation, generations.kept(cursor, target))]
+        views = [view.name for view in views_on(cursor, target.name)]
+        sequences = [name for name, _ in owned_sequences(cursor, target.name)]
         cursor.execute(
-            "select string_agg(format('pid %%s (%%s, since %%s)', a.pid, "
+            "select string_agg(distinct format('pid %%s on %%s (%%s, since %%s)', a.pid, l.relation::regclass, "
             "coalesce(nullif(a.application_name, ''), a.usename), to_char(a.xact_start, 'HH24:MI:SS')), ', ') "
             "from pg_locks l join pg_stat_activity a using (pid) "
-            "where l.relation = to_regclass(%s) and a.pid <> pg_backend_pid()",
-            (target.name,),
+            "where l.relation in (select to_regclass(name) from unnest(%s) as name) and l.granted "
+            "and a.datname = current_database() and a.pid <> pg_backend_pid()",
+            ([*tables, *views, *sequences],),
         )
         return cursor.fetchone()[0] or "nobody any more"

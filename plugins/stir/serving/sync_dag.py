@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +10,11 @@ from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.ssh.operators.ssh import SSHOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import PythonOperator
-from airflow.sdk import DAG, BaseOperator, BaseSensorOperator, TaskGroup, TriggerRule
+from airflow.sdk import DAG, BaseOperator, BaseSensorOperator, TaskGroup, TriggerRule, chain
 from airflow_clickhouse_plugin.operators.clickhouse import ClickHouseOperator
 
 from stir.dag_declaration import DagDeclaration
+from stir.serving.database import session_options
 from stir.serving.declaration import Target
 from stir.serving.export import EXPORT_SETTINGS
 from stir.serving.freshness import Freshness
@@ -136,21 +138,23 @@ def _publish_tasks(
         python_callable=Refusing(publication, "swap", publication.swap),
         execution_timeout=timedelta(seconds=limits.swap) + KILL_AFTER,
     )
-    vacuum = SQLExecuteQueryOperator(
+    vacuum = ServingStatement(
         task_id="vacuum",
         doc_md="VACUUM ANALYZE of the new live table.",
         conn_id=environment.postgres,
         sql=f"vacuum analyze {target.name}",
         autocommit=True,
-        hook_params={"options": f"-c statement_timeout={limits.vacuum * 1000}"},
+        statement_seconds=limits.vacuum,
         execution_timeout=timedelta(seconds=limits.vacuum) + KILL_AFTER,
         do_xcom_push=False,
     )
+    steps = [freshness, export, manifest, fetch, load, enrich, guard, index, swap, vacuum]
     ledger = PythonOperator(
         task_id="ledger",
-        doc_md="Completes the ledger row with the seconds of each step.",
+        doc_md="Completes the ledger row with the seconds of each step. Fails after that where the vacuum failed.",
         python_callable=_record_seconds,
-        op_kwargs={"publication": publication},
+        op_kwargs={"publication": publication, "steps": [step.task_id for step in steps]},
+        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
     )
     clean_host = SSHOperator(
         task_id="clean_host",
@@ -167,11 +171,28 @@ def _publish_tasks(
         python_callable=publication.drop_leftovers,
         execution_timeout=timedelta(minutes=5),
     ).as_teardown()
-    freshness >> export >> manifest >> fetch >> load >> enrich >> guard >> index >> swap >> vacuum >> ledger
+    chain(*steps)
+    [swap, vacuum] >> ledger
     ledger >> [clean_host, clean_database]
 
 
-class LoadParts(SQLExecuteQueryOperator):
+class ServingStatement(SQLExecuteQueryOperator):
+    """SQL on a serving database, in a session like those of `database.connect`."""
+
+    def __init__(self, *, statement_seconds: int, **operator: Any) -> None:
+        super().__init__(**operator)
+        self.statement_seconds = statement_seconds
+
+    def get_db_hook(self) -> Any:
+        """The hook with its session's options; alone, it would let those of the connection replace them."""
+        hook = super().get_db_hook()
+        extra = hook.connection.extra_dejson
+        options = session_options(extra, self.statement_seconds)
+        hook.connection.extra = json.dumps(extra | {"options": options})
+        return hook
+
+
+class LoadParts(ServingStatement):
     """The load: a file in one transaction, or its parts in several sessions. `sql` shows either."""
 
     def __init__(self, *, publication: Publication, **operator: Any) -> None:
@@ -195,18 +216,17 @@ def _postgres(
     method: str,
     seconds: int,
     doc: str,
-    operator: type[SQLExecuteQueryOperator] = SQLExecuteQueryOperator,
+    operator: type[ServingStatement] = ServingStatement,
     **more: Any,
-) -> SQLExecuteQueryOperator:
+) -> ServingStatement:
     """One transaction on the serving database, built by a method of the publication when the task runs."""
-    options = f"-c statement_timeout={seconds * 1000} -c timezone=UTC -c datestyle=ISO"
     return operator(
         task_id=task_id,
         doc_md=doc,
         conn_id=environment.postgres,
         sql="{{ publication." + method + "(ti) }}",
         split_statements=False,
-        hook_params={"options": options},
+        statement_seconds=seconds,
         execution_timeout=timedelta(seconds=seconds) + KILL_AFTER,
         do_xcom_push=False,
         **more,
@@ -270,11 +290,13 @@ class Refusing:
             raise AirflowFailException(str(refusal)) from refusal
 
 
-def _record_seconds(ti: Any, publication: Publication) -> dict[str, float]:
-    seconds = {
-        step["task_id"]: round(step["duration"], 2)
-        for step in ti.get_task_breadcrumbs(ti.dag_id, ti.run_id)
-        if step.get("duration") is not None
-    }
+def _record_seconds(ti: Any, publication: Publication, steps: list[str]) -> dict[str, float]:
+    """Write the seconds of the steps down. A run is judged by its last task: it fails when one of them failed."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    ended = [each for each in ti.get_task_breadcrumbs(ti.dag_id, ti.run_id) if each["task_id"] in steps]
+    seconds = {each["task_id"]: round(each["duration"], 2) for each in ended if each.get("duration") is not None}
     publication.record_seconds(ti, seconds)
+    if failed := [each["task_id"] for each in ended if each["state"] == "failed"]:
+        raise AirflowFailException(f"the table is live and the ledger complete, but {', '.join(failed)} failed")
     return seconds

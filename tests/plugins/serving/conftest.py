@@ -223,7 +223,7 @@ def create_log(client: clickhouse_driver.Client) -> None:
 
 def mart_ddl(target: Target) -> str:
     """The mart as its declaration says it is."""
-    columns = ", ".join(f"`{column.name}` {column.clickhouse}" for column in target.exported)
+    columns = ", ".join(f"`{column.mart_column}` {column.clickhouse}" for column in target.exported)
     return f"create table {target.mart} ({columns}) engine = MergeTree order by tuple()"
 
 

@@ -30,6 +30,39 @@ def test_materialized_view_that_comes_after_the_guards_blocks_the_swap_too(live)
     live.query("drop materialized view counted")
 
 
+def test_whatever_a_rename_would_leave_behind_is_refused_by_name(live):
+    made = {
+        "foreign key of_genre of the table to genre": (
+            "create table genre (name text primary key); "
+            "alter table leaderboard add constraint of_genre foreign key (category) references genre not valid"
+        ),
+        "rule as_nothing of leaderboard": (
+            "create rule as_nothing as on delete to leaderboard where old.platform = 'KEEP' do instead nothing"
+        ),
+        "rule noted of note": (
+            "create table note (text text); create rule noted as on delete to note do also delete from leaderboard"
+        ),
+        "function best()": (
+            "create function best() returns bigint begin atomic select min(followers_rank) from leaderboard; end"
+        ),
+        "publication replicated": "create publication replicated for table leaderboard",
+        "extended statistics of_both": "create statistics of_both on month, platform from leaderboard",
+    }
+    for statement in made.values():
+        live.query(statement)
+    with pytest.raises(AirflowFailException) as refused:
+        live.run()
+    assert [name for name in made if name not in str(refused.value)] == []
+    assert str(refused.value).count("in the way: ") == len(made)
+    live.query("alter table leaderboard drop constraint of_genre; drop rule as_nothing on leaderboard; drop table note")
+    live.query("drop function best; drop publication replicated; drop statistics of_both")
+    live.query("create view shown as select platform_id from leaderboard")
+    as_superuser(live, "create publication everything for tables in schema public")
+    live.fill(110)
+    live.run()
+    assert live.rows("shown") == 110
+
+
 @pytest.fixture
 def role(live):
     """A role that owns nothing; it is dropped with all that it has got."""
@@ -140,14 +173,24 @@ def test_swap_waits_for_a_long_reader_while_other_readers_pass(live):
     assert ti.results["swap"]["locked_ms"] < PATIENCE * 1000
 
 
-def test_swap_that_never_gets_its_lock_gives_up_and_names_the_holder(live, monkeypatch):
+@pytest.mark.parametrize(
+    ("reads", "held"),
+    [
+        ("select count(*) from leaderboard", "leaderboard"),
+        ("select count(*) from leaderboard_old_bkp", "leaderboard_old_bkp"),
+        ("lock table only shown in access share mode", "shown"),
+        ("select nextval('leaderboard_id_seq')", "leaderboard_id_seq"),
+    ],
+)
+def test_swap_that_never_gets_its_lock_gives_up_and_names_the_holder(live, monkeypatch, reads, held):
+    live.query("create view shown as select 1 as one from leaderboard")
     ti = live.run(until="index")
     limits = live.dag.user_defined_macros["publication"].target.limits
     monkeypatch.setitem(limits.__dict__, "swap", 1)
     with closing(live.connect()) as reader, reader.cursor() as cursor:
         cursor.execute("set application_name = 'month end report'")
-        cursor.execute("select count(*) from leaderboard")
-        with pytest.raises(TimeoutError, match=r"could not be swapped within 1 s.*month end report"):
+        cursor.execute(reads)
+        with pytest.raises(TimeoutError, match=rf"could not be swapped within 1 s.* on {held} \(month end report"):
             live.step("swap", ti)
     assert live.rows() == 100
 

@@ -91,3 +91,36 @@ def test_moments_of_any_year_arrive_and_those_of_no_year_in_postgres_are_cleaned
     assert ti.results["manifest"]["cleaned_values"] == len(early)
     assert main(["verify", publishing.target.name]) == 0
     publishing.clickhouse.execute(f"drop table {mart} sync")
+
+
+def test_numbers_that_json_lacks_are_null_within_maps_and_arrays_and_are_counted(publishing, staging_format):
+    """Case 44: NaN and infinity inside a map, a map of maps and an array."""
+    import serving
+
+    create_log(publishing.clickhouse)
+    rows = {
+        serving.sync_genre_overview_prod: (
+            "month, platform, language, category, profile_type, audience_age, audience_gender, audience_age_gender",
+            "select '2026-10', 'YOUTUBE', 'en', 'music', 'ALL', map('13-17', nan, '18-24', 0.5), map('f', 0.25), "
+            "map('f', map('13-17', 0.5, '18-24', -inf))",
+            "select audience_age, audience_gender, audience_age_gender from genre_overview",
+            ({"13-17": None, "18-24": 0.5}, {"f": 0.25}, {"f": {"13-17": 0.5, "18-24": None}}),
+        ),
+        serving.sync_group_metrics_prod: (
+            "group_key, bin_start, bin_end",
+            "select 'all', [0., 1.], [1., inf]",
+            "select bin_start, bin_end from group_metrics",
+            ([0, 1], [1, None]),
+        ),
+    }
+    for (dag, (columns, chosen, read, expected)), cleaned in zip(rows.items(), (2, 1), strict=True):
+        publishing.dag = dag
+        publishing.target = dag.user_defined_macros["publication"].target
+        mart = publishing.target.mart
+        publishing.clickhouse.execute(f"drop table if exists {mart} sync")
+        publishing.clickhouse.execute(mart_ddl(publishing.target))
+        publishing.clickhouse.execute(f"insert into {mart} ({columns}) {chosen}")
+        ti = publishing.run()
+        assert publishing.query(read) == [expected]
+        assert ti.results["manifest"]["cleaned_values"] == cleaned
+        publishing.clickhouse.execute(f"drop table {mart} sync")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import os
+import re
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from backports import zstd
+from stir.serving.__main__ import main
 from stir.serving.export import StagingFormat
 
 pytestmark = pytest.mark.integration
@@ -198,7 +204,27 @@ def test_permanent_names_grants_comments_sequence_and_views_survive_two_swaps(pu
             _as_superuser(publishing, f"drop role {role}")
 
 
-def test_ledger_tells_what_was_published(publishing):
+def test_options_of_the_connection_hold_in_every_step_and_ours_prevail(publishing, monkeypatch):
+    known = json.loads(os.environ["AIRFLOW_CONN_PROD_PG"])
+    extra = {"options": "-c search_path=product -c timezone=Asia/Kolkata -c statement_timeout=1h"}
+    monkeypatch.setenv("AIRFLOW_CONN_PROD_PG", json.dumps(known | {"extra": json.dumps(extra)}))
+    publishing.query("alter schema public rename to product")
+    publishing.fill(40)
+    ti = publishing.run()
+    publishing.step("clean_database", ti)
+    assert publishing.rows("product.leaderboard") == 40
+    assert publishing.rows("product.leaderboard_old_bkp") == 0
+    shown = "select current_setting('timezone'), current_setting('search_path'), current_setting('statement_timeout')"
+    for step, limit in {"index": "1h", "vacuum": "50min"}.items():
+        task = copy.copy(publishing.dag.get_task(step))
+        assert tuple(task.get_db_hook().get_first(shown)) == ("UTC", "product", limit)
+    with closing(publishing.dag.user_defined_macros["publication"].connect("swap", statement_seconds=7)) as connection:
+        cursor = connection.cursor()
+        cursor.execute(shown)
+        assert cursor.fetchone() == ("UTC", "product", "7s")
+
+
+def test_ledger_tells_what_was_published(publishing, capsys):
     publishing.fill(50)
     publishing.clickhouse.execute("truncate table dbt.stg_beat_profile_log")
     publishing.clickhouse.execute(
@@ -209,17 +235,32 @@ def test_ledger_tells_what_was_published(publishing):
     publishing.dag.user_defined_macros["publication"].record_seconds(ti, {"export": 1.5})
     entry = publishing.query(
         "select target, environment, action, run_id, rows, bytes, checksum, object_key, seconds, guards, "
-        "mart_built_at - newest_event_at between interval '55 min' and interval '65 min', table_oid from serving_ledger"
+        "mart_built_at - newest_event_at between interval '55 min' and interval '65 min', table_oid, hops "
+        "from serving_ledger"
     )
     manifest = ti.results["manifest"]
-    oid = publishing.query("select 'leaderboard'::regclass::oid::bigint")[0][0]
+    ((oid, size),) = publishing.query(
+        "select oid::bigint, pg_total_relation_size(oid) from pg_class where relname = 'leaderboard'"
+    )
+    text = len(zstd.decompress(publishing.object_body(manifest["key"])))
     assert entry == [
         (
             *("leaderboard", "prod", "publish", ti.run_id, 50),
             *(manifest["bytes"], manifest["checksum"], manifest["key"]),
             *({"export": 1.5}, {"rows": 50, "live_rows": 0, "share": None}, True, oid),
+            {
+                "object": {"rows": 50, "bytes": manifest["bytes"], "text_bytes": text},
+                "staged": {"rows": 50},
+                "table": {"rows": 50, "bytes": pytest.approx(size, rel=0.5)},  # the vacuum came after it
+            },
         )
     ]
+    capsys.readouterr()
+    assert main(["history", "leaderboard"]) == 0
+    shown = capsys.readouterr().out
+    assert f"object: 50 rows, {manifest['bytes']} bytes" in shown
+    assert "staged: 50 rows" in shown
+    assert re.search(r"table: 50 rows, [\d.]+ kB", shown)
 
 
 def test_clean_up_leaves_nothing_of_the_run(publishing):

@@ -10,6 +10,7 @@ import sys
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from stir.serving.__main__ import main
+from stir.serving.targets import TARGETS
 
 from devstack.settings import REPOSITORY
 
@@ -172,6 +173,23 @@ def test_status_tells_a_stale_table_and_the_refusal_since(two_generations, capsy
     said = capsys.readouterr()
     assert "STALE" in said.out
     assert "staging: connection to server" in said.err
+
+
+def test_status_tells_a_lost_table_from_one_that_was_never_published(two_generations, capsys):
+    def standing():
+        code = main(["status", "--environment", "prod"])
+        lines = capsys.readouterr().out.splitlines()
+        return code, next(line for line in lines if line.startswith("leaderboard ")), "\n".join(lines)
+
+    for told_by in ("serving_ledger", "serving_refusals"):
+        two_generations.query(f"delete from {told_by} where target != 'leaderboard'")
+    two_generations.query("drop table leaderboard cascade")
+    code, line, everything = standing()
+    assert (code, "LOST: no table" in line) == (4, True)
+    two_generations.query("create table leaderboard (like leaderboard_old_bkp)")
+    code, line, _ = standing()
+    assert (code, "LOST: other table" in line) == (4, True)
+    assert everything.count("never published") == len(TARGETS) - 1
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["rollback", "--help"]])

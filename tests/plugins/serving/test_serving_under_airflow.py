@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.serving.conftest import STEPS
+
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
-import json, sys
+import json, os, sys
 sys.path[:0] = [{dags!r}, {plugins!r}]
 import airflow.utils.db as db
 db.initdb()
@@ -27,6 +29,11 @@ import {module}
 dag = {module}.{dag}
 dag.get_task("manifest").retries = 0
 dag.get_task("freshness").timeout = 0
+if "BREAKS_VACUUM" in os.environ:
+    dag.get_task("vacuum").retries = 0
+    dag.get_task("vacuum").sql = "vacuum no_such_table"
+    from airflow.providers.standard.operators.python import PythonOperator
+    PythonOperator(task_id="building", python_callable=print, dag=dag) >> dag.get_task("freshness")
 run = dag.test(run_conf=None)
 states = {{ti.task_id: str(ti.state) for ti in run.get_task_instances()}}
 print("RESULT " + json.dumps({{"run": str(run.state), "tasks": states}}))
@@ -108,3 +115,15 @@ def test_a_tier_in_which_a_model_failed_publishes_the_mart_that_was_built_and_en
     assert outcome["tasks"].pop("every_model") == "upstream_failed"
     assert set(outcome["tasks"].values()) == {"success"}
     assert publishing.rows() == 60
+
+
+def test_ledger_is_complete_where_the_vacuum_failed_and_the_run_fails(publishing, tmp_path, monkeypatch):
+    monkeypatch.setenv("BREAKS_VACUUM", "1")
+    publishing.fill(60)
+    outcome = run_dag(tmp_path)
+    assert outcome["run"] == "failed"
+    failed = {task for task, state in outcome["tasks"].items() if state != "success"}
+    assert failed == {"vacuum", "ledger"}, outcome
+    assert publishing.rows() == 60
+    ((seconds,),) = publishing.query("select seconds from serving_ledger")
+    assert set(seconds) == {"freshness", *STEPS}
