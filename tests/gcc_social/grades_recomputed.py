@@ -18,6 +18,7 @@ from clickhouse_connect.driver.client import Client
 
 from tests.gcc_social.leaderboard_accounts import EARLIEST, Row, grouped, newest, source_rows
 from tests.gcc_social.leaderboard_recomputed import INDIAN_OFFSET, UNKNOWN_TIME, profile_days
+from tests.gcc_social.time_series_recomputed import estimates
 
 CLASSES = ["0-5k", "5k-10k", "10k-50k", "50k-100k", "100k-500k", "500k-1M", "1M+"]
 CLASS_LIMITS = [5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000]
@@ -25,7 +26,7 @@ LABELS = ["Nano", "Micro", "Macro", "Mega"]
 LABEL_LIMITS = [1_000, 75_000, 1_000_000]
 GRADES = ["Poor", "Average", "Good", "Very Good", "Excellent"]
 PERCENTS = [40, 60, 75, 90]
-BASELINE_SLACK = 28
+BASELINE_SLACK = {"7d": 7, "30d": 28, "90d": 28, "1y": 28}
 NEWEST_POSTS = 12
 
 GRADED = {
@@ -189,7 +190,7 @@ def instagram_metrics(client: Client, now: datetime) -> dict[str, Row]:
                 "avg_posts_per_week": pace.get(profile),
             }
             | averages(own, account["followers"], account["media_count"])
-            | developments(readings.get(profile, {}), own, now.date())
+            | developments(readings.get(profile, {}), own, account["followers"], now.date())
         )
     return metrics
 
@@ -203,7 +204,6 @@ def posts_by_owner(client: Client) -> dict[str, list[Row]]:
     current = [
         (1, post["updated_at"] or post["created_at"] or EARLIEST, post["id"], post)
         for post in source_rows(client, "beat_replica.instagram_post_simple")
-        if post["post_type"] is not None
     ]
     versions: dict[str, Row] = {}
     for *_, post in sorted([*old, *current], key=lambda version: version[:3]):
@@ -228,8 +228,8 @@ def averages(posts: list[Row], followers: int | None, media_count: int | None) -
     def per_follower(number: float | None) -> float | None:
         return number / followers if number is not None and followers else None
 
-    def estimated(post: Row) -> float | None:
-        return reach(post, followers)
+    def reach(post: Row) -> float | None:
+        return estimated("reach", post, followers)
 
     likes_of, comments_of, plays_of = itemgetter("likes"), itemgetter("comments"), itemgetter("plays")
     both = {
@@ -241,7 +241,7 @@ def averages(posts: list[Row], followers: int | None, media_count: int | None) -
             per_follower(total(mean(kept, likes_of), mean(kept, comments_of))),
             per_follower(mean(recent, engagement)),
         ),
-        "avg_reach": (mean(kept, estimated), mean(recent, estimated)),
+        "avg_reach": (mean(kept, reach), mean(recent, reach)),
     }
     found = {name: 0 if media_count == 0 else typical or plain for name, (typical, plain) in both.items()}
     likes, comments = found["avg_likes"], found["avg_comments"]
@@ -272,17 +272,10 @@ def total(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else one + other
 
 
-def reach(post: Row, followers: int | None) -> float | None:
-    """Estimated reach, cut after six decimals, as it is added up."""
-    plays, likes = post["plays"], post["likes"]
-    if post["post_type"] == "reels":
-        known = plays is not None and followers is not None
-        found = plays * (0.94 - 0.001 * math.log2(max(followers, 1))) if known else None
-    elif likes is None or likes <= 0:
-        found = likes and 0
-    else:
-        found = (7.6 - 0.7 * math.log10(likes)) * 0.85 * likes
-    return None if found is None else math.floor(max(found, 0) * 1e6) / 1e6
+def estimated(name: str, post: Row, followers: int | None) -> float | None:
+    """Estimated reach or impressions, cut after six decimals, as they are added up."""
+    found = estimates(post, followers)[name]
+    return None if found is None else math.floor(found * 1e6) / 1e6
 
 
 def sunday(day: date) -> date:
@@ -299,10 +292,10 @@ def weekly_readings(client: Client) -> dict[str, dict[date, int]]:
     return weeks
 
 
-def developments(weeks: dict[date, int], posts: list[Row], today: date) -> Row:
-    """Growth, and the sums of 30 days, from the weeks in which the followers of the profile were read."""
+def developments(weeks: dict[date, int], posts: list[Row], followers: int | None, today: date) -> Row:
+    """Growth from the weeks in which the followers of the profile were read, and sums of 30 days from its posts."""
     this_week = sunday(today)
-    past = {week: followers for week, followers in weeks.items() if week <= this_week}
+    past = {week: reading for week, reading in weeks.items() if week <= this_week}
     found: Row = {}
     for name, start in (
         ("7d", this_week - timedelta(days=7)),
@@ -311,14 +304,18 @@ def developments(weeks: dict[date, int], posts: list[Row], today: date) -> Row:
         ("1y", this_week.replace(year=this_week.year - 1)),
     ):
         within = [week for week in past if week >= start]
-        before = [week for week in past if start - timedelta(days=BASELINE_SLACK) <= week < start]
+        before = [week for week in past if start - timedelta(days=BASELINE_SLACK[name]) <= week < start]
         found[f"followers_growth{name}"] = past[max(within)] - past[max(before)] if within and before else None
-    recent = {week for week in past if week >= this_week - timedelta(days=30)}
-    chosen = [post for post in posts if sunday(post["publish_time"].date()) in recent]
+    first_day, last_day = this_week - timedelta(weeks=4), this_week + timedelta(days=6)
+    chosen = [post for post in posts if first_day <= post["publish_time"].date() <= last_day]
     plays = sum(post["plays"] or 0 for post in chosen)
-    found["uploads_30d"] = len(chosen) if recent else None
-    found["plays_30d"] = found["views_30d"] = plays if recent else None
-    found["avg_reels_play_30d"] = 4 * plays / len(recent) if recent else None
+    known = bool(chosen) or any(week >= first_day for week in past)
+    found["uploads_30d"] = len(chosen) if known else None
+    found["plays_30d"] = found["views_30d"] = plays if known else None
+    found["avg_reels_play_30d"] = plays / 5 * 4 if known else None
+    for name in ("reach", "impressions"):
+        sums = math.fsum(estimated(name, post, followers) or 0 for post in chosen)
+        found[f"{name}_30d"] = sums if known else None
     return found
 
 

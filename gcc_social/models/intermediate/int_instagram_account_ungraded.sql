@@ -5,6 +5,7 @@
         meta={
             "stale_inputs": [
                 "mart_instagram_account_summary",
+                "mart_instagram_all_posts_with_ranks",
                 "mart_insta_account_weekly",
             ]
         },
@@ -13,7 +14,10 @@
 
 {#- The Sunday on which the current week began. -#}
 {%- set this_week = "toStartOfWeek(toDate(" ~ run_time() ~ "))" %}
-{%- set recent = "weeks.date >= " ~ this_week ~ " - interval 30 day" %}
+{#- The weeks that the sums of 30 days look at: the current one, and the four that began within 30 days before it. -#}
+{%- set recent = "between " ~ this_week ~ " - interval 30 day and " ~ this_week %}
+{%- set recent_weeks = 5 %}
+{%- set slack_days = var("growth_baseline_slack_days") %}
 {%- set growth_spans = {"7d": "7 day", "30d": "30 day", "90d": "90 day", "1y": "1 year"} %}
 {#- metric: the columns of the summary that hold its plain average and the one without outliers -#}
 {%- set averages = {
@@ -36,6 +40,8 @@ with
     posts as (select * from {{ merged(ref("stg_beat_instagram_post")) }}),
 
     weeks as (select * from {{ once_built(ref("mart_insta_account_weekly")) }}),
+
+    owned_posts as (select * from {{ once_built(ref("mart_instagram_all_posts_with_ranks")) }}),
 
     every_audience as (select * from {{ ref("mart_audience_info") }}),
 
@@ -94,32 +100,44 @@ with
                     toNullable(weeks.followers),
                     weeks.date,
                     weeks.date < {{ this_week }} - interval {{ days }}
-                    and weeks.date
-                    >= {{ this_week }} - interval {{ days }} - interval {{ var("growth_baseline_slack_days") }} day
+                    and weeks.date >= {{ this_week }} - interval {{ days }} - interval {{ slack_days[span] }} day
                 ) as followers_before_{{ span }},
             {% endfor -%}
-            countIf({{ recent }}) as recent_weeks,
-            sumIf(ifNull(weeks.uploads, 0), {{ recent }}) as recent_uploads,
-            sumIf(ifNull(weeks.plays, 0), {{ recent }}) as recent_plays,
-            -- Adding floats in another order gives other last digits; adding decimals does not.
-            toFloat64(sumIf(toDecimal128(ifNull(weeks.reach, 0), 6), {{ recent }})) as recent_reach,
-            toFloat64(sumIf(toDecimal128(ifNull(weeks.impressions, 0), 6), {{ recent }})) as recent_impressions
+            countIf(weeks.date {{ recent }}) as recent_readings
         from weeks
         where weeks.platform = 'INSTAGRAM' and weeks.date <= {{ this_week }}
         group by profile_id
     ),
 
+    -- Not the sums of `weeks`: these are of weeks in which the followers were read, and most accounts are read less
+    -- often.
+    recent_posts as (
+        select
+            owned_posts.profile_id as profile_id,
+            toInt64(count()) as uploads,
+            sum(ifNull(owned_posts.plays, 0)) as plays,
+            {{ order_free_sum("ifNull(owned_posts.reach, 0)") }} as reach,
+            {{ order_free_sum("ifNull(owned_posts.impressions, 0)") }} as impressions
+        from owned_posts
+        where toStartOfWeek(toDate(owned_posts.publish_time)) {{ recent }}
+        group by profile_id
+    ),
+
     developments as (
         select
-            profile_id,
+            accounts.ig_id as ig_id,
             {% for span in growth_spans -%}
-                followers_within_{{ span }} - followers_before_{{ span }} as followers_growth{{ span }},
+                history.followers_within_{{ span }} - history.followers_before_{{ span }} as followers_growth{{ span }},
             {% endfor -%}
             {% for counter in ["uploads", "plays", "reach", "impressions"] -%}
-                if(recent_weeks = 0, null, recent_{{ counter }}) as {{ counter }}_30d,
+                if(
+                    recent_posts.uploads = 0 and history.recent_readings = 0, null, recent_posts.{{ counter }}
+                ) as {{ counter }}_30d,
             {% endfor -%}
-            4 * recent_plays / nullIf(recent_weeks, 0) as avg_reels_play_30d
-        from history
+            4 * plays_30d / {{ recent_weeks }} as avg_reels_play_30d
+        from accounts
+        left join history on history.profile_id = accounts.ig_id
+        left join recent_posts on recent_posts.profile_id = accounts.ig_id
     ),
 
     metrics as (
@@ -257,7 +275,7 @@ with
         from accounts
         left join attributes on attributes.ig_id = accounts.ig_id
         left join metrics on metrics.ig_id = accounts.ig_id
-        left join developments on developments.profile_id = accounts.ig_id
+        left join developments on developments.ig_id = accounts.ig_id
         left join posting_pace on posting_pace.profile_id = accounts.ig_id
         left join audiences on audiences.platform_id = accounts.ig_id
     )
