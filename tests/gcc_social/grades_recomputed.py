@@ -204,6 +204,7 @@ def posts_by_owner(client: Client) -> dict[str, list[Row]]:
     current = [
         (1, post["updated_at"] or post["created_at"] or EARLIEST, post["id"], post)
         for post in source_rows(client, "beat_replica.instagram_post_simple")
+        if post["post_type"] is not None
     ]
     versions: dict[str, Row] = {}
     for *_, post in sorted([*old, *current], key=lambda version: version[:3]):

@@ -55,7 +55,7 @@ def disturb(warehouse: Warehouse) -> None:
         " (id, profile_id, handle, shortcode, post_type, likes, comments, updated_at, publish_time)"
         " select 900000000 + number,"
         " (select min(profile_id) from beat_replica.instagram_account where profile_id != ''),"
-        " 'tied', 'tied_' || toString(number), ['reels', 'image', null][number % 3 + 1], 5, 5,"
+        " 'tied', 'tied_' || toString(number), if(number % 3 = 0, 'reels', 'image'), 5, 5,"
         " '2026-06-14 00:00:00', '2026-06-14 12:00:00' from numbers(40)"
     )
 
@@ -90,7 +90,7 @@ def expected_posts(warehouse: Warehouse) -> dict[str, dict]:
             moment = naive(row["publish_time"]) - timedelta(minutes=330) if row["publish_time"] else unknown_time
             found[row["shortcode"]] = row | {"publish_time": moment}
     for row in sorted(new, key=lambda row: (naive(row["updated_at"] or row["created_at"]), row["id"])):
-        if row["shortcode"] and row["post_type"] != "story":
+        if row["shortcode"] and row["post_type"] and row["post_type"] != "story":
             before = found.get(row["shortcode"], {})
             moment = naive(row["publish_time"]) if row["publish_time"] else unknown_time
             owner = row["profile_id"] or before.get("profile_id")

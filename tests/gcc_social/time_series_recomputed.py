@@ -377,7 +377,11 @@ def recent_posts(client: Client) -> dict[tuple, list[Row]]:
         ("YOUTUBE", "youtube_post_simple", "channel_id"),
     ):
         for post in source_rows(client, f"beat_replica.{table}"):
-            if post[owner] and post["shortcode"] and (platform == "YOUTUBE" or post["post_type"] != "story"):
+            if (
+                post[owner]
+                and post["shortcode"]
+                and (platform == "YOUTUBE" or post["post_type"] not in ("story", None))
+            ):
                 written = (post["updated_at"] or post["created_at"] or EARLIEST, post["id"])
                 if written > versions.get((platform, post["shortcode"]), (EARLIEST, -1))[:2]:
                     versions[platform, post["shortcode"]] = (*written, post | {"owner": post[owner]})

@@ -1,7 +1,7 @@
 {% macro instagram_all_posts(partial=false, accounts=none) %}
     {#- Columns of the rows that two feeds have in common; `feed` and the next two say which version of a post is the newest.
         partial: only posts of the accounts in the CTE `accounts` (platform_id), by default of those just refreshed. -#}
-    {%- set no_story = "ifNull(post_type, '') != 'story'" %}
+    {%- set no_story = "post_type != 'story'" %}
 
     with
         {% if partial -%}
@@ -34,7 +34,7 @@
                 -- The dump's times are Indian.
                 toDateTime64(publish_time, 6) - interval 330 minute as publish_time
             from {{ source("vidooly", "instagram_posts_historical") }}
-            where shortcode != '' and {{ no_story }}
+            where shortcode != '' and ({{ no_story }} or post_type is null)
         ),
 
         current_feed as (

@@ -83,7 +83,7 @@ with
             updated_at,
             id
         from instagram_posts
-        where profile_id != '' and shortcode != '' and ifNull(post_type, '') != 'story'
+        where profile_id != '' and shortcode != '' and post_type != 'story'
         union all
         select
             'YOUTUBE',
