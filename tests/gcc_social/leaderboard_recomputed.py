@@ -63,8 +63,11 @@ def recomputed(client: Client) -> dict[tuple, Row]:
     links = linked(client, instagram, youtube)
     days = profile_days(source_rows(client, "_e.profile_log_events"))
     profile_entries = instagram_entries(instagram_months(client, days), instagram, links)
-    channel_entries = youtube_entries(youtube_months(client, days), youtube)
-    creators = combined(profile_entries, channel_entries, links)
+    channel_months = youtube_entries(youtube_months(client, days), youtube)
+    channel_entries = [entry for entry in channel_months if entry["prev_followers"] and (entry["views"] or 0) > 0]
+    linked_months = [entry for entry in channel_months if entry["platform_id"] in links]
+    unlinked_entries = [entry for entry in channel_entries if entry["platform_id"] not in links]
+    creators = combined(profile_entries, linked_months + unlinked_entries, links)
     rows = [
         *leaderboard(profile_entries, INSTAGRAM),
         *leaderboard(channel_entries, YOUTUBE),
@@ -237,13 +240,12 @@ def instagram_entries(months: dict[Month, Row], accounts: dict[str, Row], links:
 
 
 def youtube_entries(months: dict[Month, Row], accounts: dict[str, Row]) -> list[Row]:
+    """Every month of an Indian channel, on a board or not."""
     unmeasured = ("engagement_rate", "avg_likes", "avg_comments", "avg_views", "likes", "comments", "engagement")
     entries = []
     for (month, channel), numbers in months.items():
         account = accounts.get(channel)
-        if not account or account["country"] != "IN" or not numbers["prev_followers"]:
-            continue
-        if numbers["views"] is None or numbers["views"] <= 0:
+        if not account or account["country"] != "IN":
             continue
         entries.append(
             numbers | without_plays() | dict.fromkeys(unmeasured, 0)

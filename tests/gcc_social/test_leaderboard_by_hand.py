@@ -199,8 +199,11 @@ def test_youtube(built: Warehouse) -> None:
 
 
 def test_both_platforms_together(built: Warehouse) -> None:
-    """1 and UC1 are one creator."""
+    """1 and UC1 are one creator, also in March, when UC1 is on no board because its gains are unknown."""
     columns = "profile_platform, followers, followers_change, views, prev_views, ia_views, yt_views"
+    march = by_account(built, "ALL", MARCH, columns)
+    assert march["1"] == ("IA", 1100, None, None, None, 0, None)
+    assert "UC2" not in march
     may = by_account(built, "ALL", MAY, columns)
     assert may["1"] == ("IA", 1120, 10, 1050, 500, 50, 1000)
     assert may["UC2"] == ("YA", 520, 20, 80, 0, 0, 80)

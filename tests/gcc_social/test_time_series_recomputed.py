@@ -200,10 +200,31 @@ def changed_post(world: Warehouse, now: datetime, which: str) -> str:
     return owner
 
 
+def move_posts(world: Warehouse, now: datetime) -> None:
+    """Let the last account of the series give its oldest reel to the first one, and the last but one keep its own.
+
+    Both reels are then said to have been published two months later.
+    """
+    posts = again.ALL_POSTS[0]
+    series = "(select platform_id from dbt.mart_time_series final where monthly_stats and plays > 0)"
+    (last, other) = world.rows(
+        f"select profile_id, min(publish_time) from {posts} where post_type = 'reels' and plays > 0"
+        f" and profile_id in {series} group by profile_id order by profile_id desc limit 2"
+    )
+    ((first,),) = world.rows(f"select min(profile_id) from {posts} where profile_id in {series}")
+    for (owner, published), new_owner in ((last, first), (other, other[0])):
+        world.client.command(
+            f"alter table {posts} update profile_id = '{new_owner}', publish_time = publish_time + interval 2 month,"
+            f" updated_at = '{now - timedelta(minutes=1):%Y-%m-%d %H:%M:%S}' where profile_id = '{owner}'"
+            f" and post_type = 'reels' and publish_time = '{published:%Y-%m-%d %H:%M:%S.%f}'"
+            " settings mutations_sync = 1"
+        )
+
+
 def test_runs_over_arriving_events_end_in_the_rows_of_a_full_refresh(world: Warehouse) -> None:
     """Events and posts arrive in three waves, drawn at random, so that each wave holds the newest day as well as months
-    that are long past; with the last come a post that changes and a reading of two years ago. Then nothing arrives, and
-    then one reading.
+    that are long past; with the last come a post that changes and a reading of two years ago. Then nothing arrives,
+    then one reading, and at last posts that move to another owner and another month.
     """
     log, posts = "_e.profile_log_events", again.ALL_POSTS[0]
     for table in (log, posts):
@@ -248,6 +269,11 @@ def test_runs_over_arriving_events_end_in_the_rows_of_a_full_refresh(world: Ware
         scraped(world, changed_post(world, now, "max"), followers, happened=now - timedelta(minutes=2), arrived=now)
         run(now)
     assert 2 <= sizes[-1] - sizes[-2] < 20, "news of these days are written into their weeks and months alone"
+
+    world.client.command("system stop merges dbt.stg_beat_instagram_post")  # so that no superseded version goes
+    now += timedelta(hours=5)
+    move_posts(world, now)
+    run(now)
 
     rows = f"select {SHOWN} from dbt.mart_time_series final"
     shown, checksum = set(world.rows(rows)), world.checksum("mart_time_series", without=VERSION)

@@ -56,8 +56,8 @@
     refresh: platform_id, changed_from (the first day that the news are about), changed_at and posts_changed_at (how
     new all that is known of the account is, by the clocks of the log and of the posts' replica).
 
-    Every stored version of a row counts, so the inputs are not merged: the superseded owner or publish time of a post
-    is a place where its numbers have to go, too.
+    A changed post is also news of the owner and the day that its superseded versions name, where its numbers have to
+    go. The posts are not merged for that: a version is known as long as no background merge has removed it.
 -#}
 {% macro accounts_with_news(platform) %}
     select
@@ -84,9 +84,25 @@
                     updated_at,
                     {{ is_news("updated_at", "posts_changed_at") }}
                 from {{ ref("stg_beat_instagram_post") }}
-                where profile_id != ''
+                {% if is_incremental() -%}
+                    union all
+                    select
+                        profile_id,
+                        toDate(ifNull(publish_time, toDateTime64('2000-01-01 00:00:00', 6))),
+                        max(updated_at) over (partition by shortcode),
+                        max(updated_at) over (partition by shortcode),
+                        true
+                    from {{ ref("stg_beat_instagram_post") }}
+                    where
+                        shortcode in (
+                            select shortcode
+                            from {{ ref("stg_beat_instagram_post") }}
+                            where {{ is_news("updated_at", "posts_changed_at") }}
+                        )
+                {%- endif %}
             {%- endif %}
         ) as facts
+    where facts.profile_id != ''
     group by platform_id
     having countIf(facts.is_news) > 0
 {%- endmacro %}
