@@ -94,7 +94,8 @@
                         true
                     from {{ ref("stg_beat_instagram_post") }}
                     where
-                        shortcode in (
+                        shortcode != ''
+                        and shortcode in (
                             select shortcode
                             from {{ ref("stg_beat_instagram_post") }}
                             where {{ is_news("updated_at", "posts_changed_at") }}
