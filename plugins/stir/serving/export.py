@@ -120,7 +120,7 @@ def note_build_statement(target: Target, sums: str) -> str:
 
 def source_state_statement(target: Target, key: str) -> str:
     """One row: key, identity of the build before the export, its build time (Unix seconds) and rows, identity now, 0,
-    its sums.
+    its sums, its newest event time (Unix milliseconds), the number of values that were cleaned.
 
     It fails when the two differ, so that the task's next try exports again.
     """
@@ -128,8 +128,18 @@ def source_state_statement(target: Target, key: str) -> str:
     return (
         f"select {quoted(key)} as object_key, noted.build, noted.built_at, noted.rows, current.build,\n"
         f"    throwIf(noted.build != current.build, {quoted(rebuilt)}),\n"
-        f"    noted.sums\n"
+        f"    noted.sums,\n"
+        # Subqueries that give one value are run before the rows are read, so before the look at the present build.
+        f"    toUnixTimestamp64Milli(toDateTime64(({newest_event(target)}), 3, 'UTC')),\n"
+        f"    ({cleaned_values_statement(target)})\n"
         f"from {NOTED_BUILD} as noted cross join ({build_statement(target)}) as current"
+    )
+
+
+def newest_event(target: Target) -> str:
+    """The declaration's query for the newest event time, bounded by the time of the build that was noted."""
+    return target.newest_event.format(
+        mart=target.mart, built_at=f"toDateTime((select built_at from {NOTED_BUILD}), 'UTC')"
     )
 
 

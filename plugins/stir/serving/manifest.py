@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stir.serving.declaration import Target
-from stir.serving.export import NAMED_COLLECTION, cleaned_values_statement, quoted
+from stir.serving.export import NAMED_COLLECTION, quoted
 
 ZSTD_DECODER_FAILED = 561
 """ClickHouse's code for a compressed object that ends early or is not one."""
@@ -104,7 +104,7 @@ def take_manifest(target: Target, exported: Sequence[Any], query: Query) -> Mani
             f"object {key} holds {int(lines):,} rows, {target.mart} has {mart_rows:,}: the export was cut short or the "
             "mart was rebuilt meanwhile; run the export again"
         )
-    newest = query(f"select toUnixTimestamp64Milli(toDateTime64(({newest_event(target, built_at)}), 3, 'UTC'))")[0][0]
+    sums, newest, cleaned = exported[6:9] if len(exported) > 8 else ((), None, 0)  # by an earlier version
     return Manifest(
         key=key,
         rows=int(lines),
@@ -115,8 +115,8 @@ def take_manifest(target: Target, exported: Sequence[Any], query: Query) -> Mani
         build=build,
         built_at=built_at,
         newest_event_at=newest / 1000 if newest else None,
-        cleaned_values=int(query(cleaned_values_statement(target))[0][0]),
-        sums=tuple(exported[6]) if len(exported) > 6 else (),
+        cleaned_values=int(cleaned),
+        sums=tuple(sums),
     )
 
 
@@ -129,11 +129,6 @@ def read_lines(key: str, query: Query) -> tuple[int, int]:
             raise
         raise PublishRefused(f"object {key} is cut short or damaged: {error}; run the export again") from error
     return int(lines), int(text_size)
-
-
-def newest_event(target: Target, built_at: int) -> str:
-    """The declaration's query for the newest event time, bounded by the mart's build time."""
-    return target.newest_event.format(mart=target.mart, built_at=f"toDateTime({built_at}, 'UTC')")
 
 
 def refuse_drift(target: Target, query: Query) -> None:

@@ -104,7 +104,7 @@ def _publish_tasks(
     )
     manifest = PythonOperator(
         task_id=MANIFEST,
-        doc_md="Reads the object back in ClickHouse: rows, bytes, checksum, columns, build time, newest event.",
+        doc_md="Reads the object back in ClickHouse: rows, bytes, checksum, columns.",
         python_callable=Refusing(publication, MANIFEST, publication.take_manifest),
         execution_timeout=timedelta(seconds=limits.export) + KILL_AFTER,
     )

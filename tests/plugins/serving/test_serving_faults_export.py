@@ -12,6 +12,8 @@ from stir.serving.housekeeping_dag import Housekeeping
 from stir.serving.manifest import Manifest
 from stir.serving.naming import PRODUCTION
 
+from tests.plugins.serving.conftest import mart_ddl
+
 pytestmark = pytest.mark.integration
 
 
@@ -44,6 +46,42 @@ def test_a_mart_rebuilt_during_the_export_is_refused(live):
     ti.results["export"] = [(*first[:4], second[4])]
     with pytest.raises(AirflowFailException, match="was rebuilt while it was exported"):
         live.step("manifest", ti)
+
+
+def test_manifest_describes_the_build_that_was_exported_even_if_another_follows(live):
+    """What was counted and looked up belongs to the exported build, whatever stands in the mart by then."""
+    live.fill(200)
+    live.clickhouse.execute(
+        "alter table dbt.mart_leaderboard update avg_likes = nan where platform_id in ('p1', 'p2', 'p3') "
+        "settings mutations_sync = 1"
+    )
+    live.clickhouse.execute("truncate table dbt.stg_beat_profile_log")
+    live.clickhouse.execute("insert into dbt.stg_beat_profile_log select now() - 5000, now() - 4000")
+    ti = live.run(until="export")
+    live.fill(180)
+    live.clickhouse.execute("insert into dbt.stg_beat_profile_log select now() - 5, now() - 4500")
+    live.step("manifest", ti)
+    taken = ti.results["manifest"]
+    assert (taken["rows"], taken["cleaned_values"]) == (200, 3)
+    assert taken["built_at"] - taken["newest_event_at"] > 4900
+    live.clickhouse.execute("truncate table dbt.stg_beat_profile_log")
+
+
+def test_newest_event_is_never_later_than_the_build(publishing):
+    """A post can bear a time of publication that has not come yet."""
+    import serving
+
+    publishing.dag = serving.sync_trending_content_prod
+    target = publishing.dag.user_defined_macros["publication"].target
+    publishing.clickhouse.execute(f"drop table if exists {target.mart} sync")
+    publishing.clickhouse.execute(mart_ddl(target))
+    publishing.clickhouse.execute(
+        f"insert into {target.mart} (short_code, publish_time) select toString(number), "
+        "now64(6, 'UTC') + if(number = 0, toIntervalDay(1), toIntervalDay(-1)) from numbers(2)"
+    )
+    taken = publishing.run(until="manifest").results["manifest"]
+    assert taken["built_at"] - taken["newest_event_at"] == pytest.approx(86400, abs=60)
+    publishing.clickhouse.execute(f"drop table {target.mart} sync")
 
 
 def test_object_with_fewer_rows_than_the_mart_is_refused(live):

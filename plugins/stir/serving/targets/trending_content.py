@@ -49,7 +49,7 @@ TRENDING_CONTENT = Target(
         Index("trending_content_by_plays_rank", ("month", "platform", "category", "plays_rank")),
         Index("trending_content_by_views_rank", ("month", "platform", "category", "views_rank")),
     ),
-    newest_event="select max(publish_time) from {mart}",
+    newest_event="select max(publish_time) from {mart} where publish_time <= {built_at}",
     enrichments=(
         Enrichment(
             table="instagram_account",
