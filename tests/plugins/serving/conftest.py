@@ -297,8 +297,8 @@ def publishing(
 
 
 @contextmanager
-def reading(publishing: Publishing) -> Iterator[None]:
-    """A process selects from the live table all the while.
+def reading(publishing: Publishing, *query: str) -> Iterator[None]:
+    """A process selects from the live table all the while; by `query`, if one is given.
 
     It must have seen whole generations only, each as the mart once held it, and no error. Where the test killed the
     server its connection may break; it connects anew.
@@ -313,7 +313,7 @@ def reading(publishing: Publishing) -> Iterator[None]:
         "PGAPPNAME": "generation reader",
     }
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("generation_reader.py"))],
+        [sys.executable, str(Path(__file__).with_name("generation_reader.py")), *query],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -329,6 +329,14 @@ def reading(publishing: Publishing) -> Iterator[None]:
     assert told["errors"] == []
     assert publishing.server_died or told["lost"] == 0
     assert {tuple(each) for each in told["seen"]} <= publishing.filled
+
+
+@pytest.fixture
+def watched(publishing: Publishing) -> Iterator[Publishing]:
+    """A database in which nothing was published yet, read by another process all the while."""
+    publishing.filled.add((0, 0))
+    with reading(publishing):
+        yield publishing
 
 
 @pytest.fixture

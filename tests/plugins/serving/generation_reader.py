@@ -1,7 +1,9 @@
-"""A process that reads a serving table without pause: `python generation_reader.py`, its connection from PG* variables.
+"""A process that reads a serving table without pause: `python generation_reader.py [query]`, its connection from PG*
+variables.
 
 It says "reading" after the first read, goes on until its standard input ends, and then prints as JSON what it saw:
-the distinct (rows, sum of followers), the errors, and how often the server's death took its connection away.
+the distinct rows of the query (rows and sum of followers, unless one is given), the errors, and how often the server's
+death took its connection away.
 """
 
 from __future__ import annotations
@@ -23,13 +25,14 @@ def main() -> None:
     errors: list[str] = []
     lost = 0
     connection = None
+    ask = sys.argv[1] if len(sys.argv) > 1 else ASK
     while not ended.is_set():
         try:
             if connection is None or connection.closed:
                 connection = psycopg2.connect("", connect_timeout=5)
                 connection.autocommit = True
             with connection.cursor() as cursor:
-                cursor.execute(ASK)
+                cursor.execute(ask)
                 first = not seen
                 seen.add(cursor.fetchone())
             if first:

@@ -1,6 +1,6 @@
 """Values at and beyond the edge of what a serving column holds: case 44; see also `test_serving_path.py`.
 
-A process reads the live table all the while (`live`).
+A process reads the live table all the while (`live`, `reading`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pytest
 from stir.serving.__main__ import main
 from stir.serving.export import StagingFormat
 
-from tests.plugins.serving.conftest import create_log, mart_ddl
+from tests.plugins.serving.conftest import create_log, mart_ddl, reading
 
 pytestmark = pytest.mark.integration
 
@@ -83,7 +83,9 @@ def test_moments_of_any_year_arrive_and_those_of_no_year_in_postgres_are_cleaned
         )
     shown = f"select profile_id, toString(toDateTime64(newest_event_at, 6, 'UTC')) from {mart}"
     in_clickhouse = dict(publishing.clickhouse.execute(shown))
-    ti = publishing.run()
+    publishing.filled |= {(0, 0), (len(moments), 4)}
+    with reading(publishing, f"select count(*), count(newest_event_at) from {publishing.target.name}"):
+        ti = publishing.run()
     in_postgres = "select profile_id, to_char(newest_event_at, 'YYYY-MM-DD HH24:MI:SS.US') from {}"
     published = dict(publishing.query(in_postgres.format(publishing.target.name)))
     early = {profile for profile, moment in in_clickhouse.items() if moment and moment.startswith("0000")}
@@ -120,7 +122,9 @@ def test_numbers_that_json_lacks_are_null_within_maps_and_arrays_and_are_counted
         publishing.clickhouse.execute(f"drop table if exists {mart} sync")
         publishing.clickhouse.execute(mart_ddl(publishing.target))
         publishing.clickhouse.execute(f"insert into {mart} ({columns}) {chosen}")
-        ti = publishing.run()
+        publishing.filled |= {(0, 0), (1, 1)}
+        with reading(publishing, f"select count(*), count(id) from {publishing.target.name}"):
+            ti = publishing.run()
         assert publishing.query(read) == [expected]
         assert ti.results["manifest"]["cleaned_values"] == cleaned
         publishing.clickhouse.execute(f"drop table {mart} sync")

@@ -1,4 +1,6 @@
-"""What the daily clean-up removes and what it leaves alone; the rollback that a person starts from the UI."""
+"""What the daily clean-up removes and what it leaves alone; the rollback that a person starts from the UI. Another
+process reads the live table all the while (`watched`).
+"""
 
 from __future__ import annotations
 
@@ -29,22 +31,22 @@ def make(publishing, table: str, comment: str | None) -> None:
         publishing.query(f"comment on table {table} is '{comment}'")
 
 
-def test_abandoned_tables_and_expired_backups_go_and_sizes_are_reported(publishing, monkeypatch):
-    make(publishing, "leaderboard_tmp_aaaaaaaaaa", tag("2026-01-01T00:00:00+00:00"))
-    make(publishing, "leaderboard_tmp_bbbbbbbbbb", tag("2099-01-01T00:00:00+00:00"))
-    make(publishing, "leaderboard_tmp_cccccccccc", None)
-    make(publishing, "group_metrics_raw_aaaaaaaaaa", tag("2026-01-01T00:00:00+00:00", "group_metrics"))
-    make(publishing, "leaderboard_old_bkp", tag("2026-01-01T00:00:00+00:00"))
-    make(publishing, "genre_overview_old_bkp", tag("2099-01-01T00:00:00+00:00", "genre_overview"))
-    make(publishing, "trending_content_old_bkp", tag("2026-01-01T00:00:00+00:00", "trending_content", "somebody"))
-    make(publishing, "group_metrics_old_bkp", None)
+def test_abandoned_tables_and_expired_backups_go_and_sizes_are_reported(watched, monkeypatch):
+    make(watched, "leaderboard_tmp_aaaaaaaaaa", tag("2026-01-01T00:00:00+00:00"))
+    make(watched, "leaderboard_tmp_bbbbbbbbbb", tag("2099-01-01T00:00:00+00:00"))
+    make(watched, "leaderboard_tmp_cccccccccc", None)
+    make(watched, "group_metrics_raw_aaaaaaaaaa", tag("2026-01-01T00:00:00+00:00", "group_metrics"))
+    make(watched, "leaderboard_old_bkp", tag("2026-01-01T00:00:00+00:00"))
+    make(watched, "genre_overview_old_bkp", tag("2099-01-01T00:00:00+00:00", "genre_overview"))
+    make(watched, "trending_content_old_bkp", tag("2026-01-01T00:00:00+00:00", "trending_content", "somebody"))
+    make(watched, "group_metrics_old_bkp", None)
     done = Housekeeping(PRODUCTION).clean_database(INSTANCE)
     assert sorted(done["dropped"]) == [
         "group_metrics_raw_aaaaaaaaaa",
         "leaderboard_old_bkp",
         "leaderboard_tmp_aaaaaaaaaa",
     ]
-    left = {name for (name,) in publishing.query("select relname from pg_class where relname ~ '_(tmp|old|raw)_'")}
+    left = {name for (name,) in watched.query("select relname from pg_class where relname ~ '_(tmp|old|raw)_'")}
     assert left == {
         "genre_overview_old_bkp",
         "group_metrics_old_bkp",
@@ -58,33 +60,33 @@ def test_abandoned_tables_and_expired_backups_go_and_sizes_are_reported(publishi
     assert Housekeeping(PRODUCTION).clean_database(INSTANCE)["dropped"] == ["genre_overview_old_bkp"]
 
 
-def test_backup_that_something_depends_on_stays(publishing):
-    make(publishing, "leaderboard_old_bkp", tag("2026-01-01T00:00:00+00:00"))
-    publishing.query("create view report as select note from leaderboard_old_bkp")
+def test_backup_that_something_depends_on_stays(watched):
+    make(watched, "leaderboard_old_bkp", tag("2026-01-01T00:00:00+00:00"))
+    watched.query("create view report as select note from leaderboard_old_bkp")
     assert Housekeeping(PRODUCTION).clean_database(INSTANCE)["dropped"] == []
-    assert publishing.rows("leaderboard_old_bkp") == 0
+    assert watched.rows("leaderboard_old_bkp") == 0
 
 
-def test_generation_that_a_swap_puts_there_between_look_and_drop_stays(publishing, monkeypatch):
+def test_generation_that_a_swap_puts_there_between_look_and_drop_stays(watched, monkeypatch):
     """The generation that a rollback needs has the name of the expired one by then."""
-    publishing.fill(100)
-    publishing.run()
-    publishing.fill(110)
-    publishing.run()
-    publishing.query(f"comment on table leaderboard_old_bkp is '{tag('2026-01-01T00:00:00+00:00')}'")
+    watched.fill(100)
+    watched.run()
+    watched.fill(110)
+    watched.run()
+    watched.query(f"comment on table leaderboard_old_bkp is '{tag('2026-01-01T00:00:00+00:00')}'")
     look = housekeeping._replaced_before
 
     def look_then_swap(connection, table, moment):
         found = look(connection, table, moment)
         if found:
-            publishing.fill(120)
-            publishing.run()
+            watched.fill(120)
+            watched.run()
         return found
 
     monkeypatch.setattr(housekeeping, "_replaced_before", look_then_swap)
     assert Housekeeping(PRODUCTION).clean_database(INSTANCE)["dropped"] == []
-    assert publishing.rows() == 120
-    assert publishing.rows("leaderboard_old_bkp") == 110
+    assert watched.rows() == 120
+    assert watched.rows("leaderboard_old_bkp") == 110
 
 
 def test_abandoned_files_of_every_target_go_and_others_stay(publishing, sshd_service, monkeypatch):
@@ -152,24 +154,25 @@ def test_a_thousand_objects_of_a_run_go_in_batches_and_nothing_else(publishing):
         client.delete_object(Bucket="stir-exports", Key=key)
 
 
-def test_rollback_from_the_form_happens_once_however_often_its_task_runs(publishing):
+def test_rollback_from_the_form_happens_once_however_often_its_task_runs(watched):
     for rows in (100, 120):
-        publishing.fill(rows)
-        publishing.run()
+        watched.fill(rows)
+        watched.run()
     form = {"table": "leaderboard", "environment": "prod", "accept_fewer_rows": False}
     run = SimpleNamespace(dag_id="rollback_serving_table", run_id="manual__1")
     done = roll_back_as_asked(params=form, dag_run=run)
     assert (done["table"], done["environment"]) == ("leaderboard", "prod")
-    assert publishing.rows() == 100
+    assert watched.rows() == 100
     roll_back_as_asked(params=form, dag_run=run)
-    assert publishing.rows() == 100, "a retry does not exchange the two again"
+    assert watched.rows() == 100, "a retry does not exchange the two again"
     again = SimpleNamespace(dag_id="rollback_serving_table", run_id="manual__2")
     roll_back_as_asked(params=form, dag_run=again)
-    assert publishing.rows() == 120
-    publishing.query("delete from leaderboard_old_bkp where platform_id > 'p2'")
+    assert watched.rows() == 120
+    watched.query("delete from leaderboard_old_bkp where platform_id > 'p2'")
+    watched.filled.add(tuple(watched.query("select count(*), sum(followers)::bigint from leaderboard_old_bkp")[0]))
     third = SimpleNamespace(dag_id="rollback_serving_table", run_id="manual__3")
     with pytest.raises(AirflowFailException, match="share of live"):
         roll_back_as_asked(params=form, dag_run=third)
-    assert publishing.rows() == 120
+    assert watched.rows() == 120
     roll_back_as_asked(params=form | {"accept_fewer_rows": True}, dag_run=third)
-    assert publishing.rows() < 100
+    assert watched.rows() < 100

@@ -57,9 +57,9 @@ def staging_format(request, monkeypatch):
 
 
 @pytest.mark.parametrize("sessions", [1, 2, 4], ids="{} sessions".format)
-def test_every_value_arrives_as_it_was(publishing, staging_format, split_small, monkeypatch, sessions):
+def test_every_value_arrives_as_it_was(watched, staging_format, split_small, monkeypatch, sessions):
     monkeypatch.setenv("AIRFLOW_VAR_SERVING_LOAD_SESSIONS", str(sessions))
-    publishing.fill(0)
+    watched.fill(0)
     rows = []
     for number, text in enumerate(TEXTS):
         rows.append(
@@ -79,15 +79,16 @@ def test_every_value_arrives_as_it_was(publishing, staging_format, split_small, 
         )
     # The largest value that bigint holds, in a map where jsonb holds more.
     columns = list(rows[0])
-    publishing.clickhouse.execute(f"insert into dbt.mart_leaderboard ({', '.join(columns)}) values", rows)
+    watched.clickhouse.execute(f"insert into dbt.mart_leaderboard ({', '.join(columns)}) values", rows)
 
-    ti = publishing.run()
+    watched.filled.add((len(rows), sum(row["followers"] or 0 for row in rows)))
+    ti = watched.run()
 
     assert ti.results["manifest"]["key"].endswith(staging_format.extension)
     assert ti.results["manifest"]["parts"] == sessions
     loaded = {
         row[0]: row[1:]
-        for row in publishing.query(
+        for row in watched.query(
             "select extract(year from month)::int, platform_id, category, language, followers, prev_followers, "
             "views_rank, engagement_rate, current_month_ranks, last_month_ranks, month::date from leaderboard"
         )
