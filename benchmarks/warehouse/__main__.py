@@ -6,9 +6,10 @@
 For each size: a fresh ClickHouse, the world in it, then every tier `--rounds` + 1 times, each time by the operator of
 its DAG in a process of its own. The first round builds everything; the others, whose medians are reported, are what a
 schedule sees. Seconds, rows and memory of a model come from ClickHouse's own query log, so dbt's share of a tier's
-time is the rest. The last table sets two sizes side by side: the exponent of the growth of each model's time over the
-growth of the rows that it reads. `--rounds 0` measures the first build alone. `--storage` stores the largest tables
-with another codec and with dictionaries for texts of few values, and says what that does to their bytes and reads.
+time is the rest. The last table sets two sizes side by side: the exponent of the growth of each model's CPU time over
+the growth of the rows that it reads or writes. `--rounds 0` measures the first build alone. `--storage` stores the
+largest tables with another codec and with dictionaries for texts of few values, and says what that does to their bytes
+and reads.
 """
 
 # ruff: noqa: E402 -- the repository is put on the path first

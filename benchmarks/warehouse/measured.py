@@ -14,7 +14,8 @@ select
     query_duration_ms / 1e3 as seconds,
     memory_usage,
     read_rows,
-    written_rows
+    written_rows,
+    (ProfileEvents['UserTimeMicroseconds'] + ProfileEvents['SystemTimeMicroseconds']) / 1e6 as cpu_seconds
 from system.query_log
 where type = 'QueryFinish' and query_start_time_microseconds >= fromUnixTimestamp64Micro({since:Int64})
     and startsWith(query, '/*') and position(query, '"app": "dbt"') > 0
@@ -24,7 +25,7 @@ where type = 'QueryFinish' and query_start_time_microseconds >= fromUnixTimestam
 
 @dataclass(frozen=True)
 class Query:
-    """One statement: the dbt node it belongs to (empty for dbt's own questions), seconds, bytes, rows."""
+    """One statement: the dbt node it belongs to (empty for dbt's own questions), seconds, bytes, rows, CPU seconds."""
 
     node: str
     begun: float
@@ -32,6 +33,7 @@ class Query:
     memory: int
     read_rows: int
     written_rows: int
+    cpu_seconds: float
 
     @property
     def model(self) -> str | None:
@@ -69,7 +71,9 @@ class TierRun:
 
 @dataclass(frozen=True)
 class ModelCost:
-    """A model over several rounds: median seconds, largest memory of one statement in bytes, rows read and written."""
+    """A model over several rounds: median seconds and CPU seconds, largest memory of one statement in bytes, rows read
+    and written.
+    """
 
     name: str
     tier: str
@@ -77,6 +81,7 @@ class ModelCost:
     memory: int
     read_rows: int
     written_rows: int
+    cpu_seconds: float
 
     @classmethod
     def of(cls, name: str, tier: str, runs: Iterable[TierRun]) -> ModelCost:
@@ -89,6 +94,7 @@ class ModelCost:
             max(query.memory for queries in rounds for query in queries),
             max(sum(query.read_rows for query in queries) for queries in rounds),
             max(max(query.written_rows for query in queries) for queries in rounds),
+            median(sum(query.cpu_seconds for query in queries) for queries in rounds),
         )
 
 
@@ -126,7 +132,10 @@ class Build:
 
 
 def exponent(smaller: ModelCost, larger: ModelCost) -> float | None:
-    """Growth of seconds over growth of rows read, as a power; None where there is too little to measure."""
-    if min(smaller.seconds, larger.seconds) < 0.02 or smaller.read_rows < 1 or larger.read_rows <= smaller.read_rows:
+    """Growth of CPU seconds over growth of the rows read or written, whichever grew more, as a power; None where there
+    is too little to measure. CPU, because models that run side by side wait for each other.
+    """
+    if min(smaller.read_rows, smaller.written_rows) < 1 or min(smaller.cpu_seconds, larger.cpu_seconds) < 0.1:
         return None
-    return math.log(larger.seconds / smaller.seconds) / math.log(larger.read_rows / smaller.read_rows)
+    rows = max(larger.read_rows / smaller.read_rows, larger.written_rows / smaller.written_rows)
+    return math.log(larger.cpu_seconds / smaller.cpu_seconds) / math.log(rows) if rows > 2 else None

@@ -60,10 +60,10 @@ def models(size: str, build: Build, slowest: int) -> Table:
 
 
 def growth(smaller: tuple[str, Build], larger: tuple[str, Build]) -> Table:
-    """Exponents of the first build, steepest first; 1 is linear, n log n over a factor of fifty about 1.1 to 1.2."""
+    """Exponents of the first build, steepest first; 1 is linear, n log n from 200,000 to 10 million rows 1.07."""
     (small_name, small), (large_name, large) = smaller, larger
     before, after = small.first_costs(), large.first_costs()
-    table = table_of(f"growth, {small_name} to {large_name}", "model", "seconds", "rows read", "exponent")
+    table = table_of(f"growth, {small_name} to {large_name}", "model", "CPU seconds", "rows read", "rows written", "exponent")
     found = [
         (power, name)
         for name in before.keys() & after.keys()
@@ -72,8 +72,9 @@ def growth(smaller: tuple[str, Build], larger: tuple[str, Build]) -> Table:
     for power, name in sorted(found, reverse=True)[:15]:
         table.add_row(
             name,
-            f"{before[name].seconds:.2f} -> {after[name].seconds:.2f}",
+            f"{before[name].cpu_seconds:.2f} -> {after[name].cpu_seconds:.2f}",
             f"{before[name].read_rows:,} -> {after[name].read_rows:,}",
+            f"{before[name].written_rows:,} -> {after[name].written_rows:,}",
             f"{power:.2f}",
         )
     return table
