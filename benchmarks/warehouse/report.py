@@ -63,7 +63,8 @@ def growth(smaller: tuple[str, Build], larger: tuple[str, Build]) -> Table:
     """Exponents of the first build, steepest first; 1 is linear, n log n from 200,000 to 10 million rows 1.07."""
     (small_name, small), (large_name, large) = smaller, larger
     before, after = small.first_costs(), large.first_costs()
-    table = table_of(f"growth, {small_name} to {large_name}", "model", "CPU seconds", "rows read", "rows written", "exponent")
+    title = f"growth, {small_name} to {large_name}"
+    table = table_of(title, "model", "CPU seconds", "rows read", "rows written", "exponent")
     found = [
         (power, name)
         for name in before.keys() & after.keys()

@@ -12,7 +12,8 @@
     {%- set additions = this.incorporate(path={"identifier": this.identifier ~ "__dbt_additions"}, type="table") -%}
     {%- set from_nothing = live is none or should_full_refresh() -%}
 
-    {{ run_hooks(pre_hooks) }}
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {% if not from_nothing and load_cached_relation(additions) is not none %}
         {% do add_rows(live, additions) %}
     {% endif %}
@@ -27,7 +28,8 @@
     {% endif %}
     {% do apply_grants(target_relation, config.get("grants"), should_revoke=should_revoke(live, from_nothing)) %}
     {% do persist_docs(target_relation, model) %}
-    {{ run_hooks(post_hooks) }}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
 
     {{ return({"relations": [target_relation]}) }}
 {% endmaterialization %}
