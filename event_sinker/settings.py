@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         20_000, description="messages held un-acknowledged per consumer, as far as the memory goes"
     )
     memory_bytes: Annotated[int, Field(ge=1 << 20)] = Field(
-        80 << 20, description="memory for the messages of all queues; when it is full, RabbitMQ keeps the rest"
+        56 << 20, description="memory for the messages of all queues; when it is full, RabbitMQ keeps the rest"
     )
     consumers_by_type: dict[str, Count] = Field(
         default_factory=dict,

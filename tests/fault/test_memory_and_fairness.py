@@ -63,6 +63,45 @@ def test_memory_is_bounded_while_clickhouse_is_away(large: SinkerWorld, clickhou
     assert sinker.peak_memory() < bound, f"{sinker.peak_memory() - bound:,} bytes too many after draining"
 
 
+LONG_TEXT_IN = {"scrape_request_log": "params", "trace_log": "requestBody", "launch_refer": "deepLink"} | dict.fromkeys(
+    ("profile_relationship_log", "yt_profile_relationship_log"), "source_dimensions"
+)
+
+
+def mixed_events(event_type: str, count: int) -> Iterator[dict[str, object]]:
+    """Nine events of usual size to one of up to 200 kB."""
+    key = LONG_TEXT_IN.get(event_type, "dimensions")
+    sizes = random.Random(event_type)  # noqa: S311 -- the same sizes in each run
+    for number in range(count):
+        text = sizes.randbytes(sizes.randint(200, 600) if number % 10 else sizes.randint(10_000, 100_000)).hex()
+        yield sample_event(event_type, **{key: text if key in {"requestBody", "deepLink"} else {"text": text}})
+
+
+@pytest.mark.parametrize("clickhouse", ["away", "silent"])
+def test_every_queue_at_once_takes_less_than_256_mb(
+    world: SinkerWorld, clickhouse_proxy: TcpProxy, clickhouse: str
+) -> None:
+    """Case 8, with the settings as they come: all event types, 130 MB of messages, ClickHouse refuses or hangs."""
+    world.serve(*EVENT_TYPES)
+    for event_type in EVENT_TYPES:
+        world.publish(mixed_events(event_type, 1000), event_type)
+    sinker = world.start(
+        clickhouse_http_port=clickhouse_proxy.port, insert_timeout_seconds=4, retry_max_seconds=0.2, batch_seconds=1
+    )
+    if clickhouse == "away":
+        clickhouse_proxy.refuse(True)
+    else:
+        clickhouse_proxy.hold_replies()
+    # Each attempt builds the block anew.
+    before = sinker.metric("sinker_retries_total")
+    wait_until(lambda: sinker.metric("sinker_retries_total") >= before + 60, seconds=120)
+    assert sinker.peak_memory() < 256 << 20, "while ClickHouse takes nothing"
+    clickhouse_proxy.refuse(False)
+    clickhouse_proxy.drop_held()
+    world.assert_each_stored_once(120)
+    assert sinker.peak_memory() < 256 << 20, "after draining"
+
+
 def test_a_table_that_refuses_rows_starves_no_other_queue(large: SinkerWorld) -> None:
     """Case 8: one table has too many parts and its queue fills the memory; the other queues go on."""
     world = large
