@@ -173,8 +173,9 @@ with tier(
     inputs="`coffee_stage`, staging models of dbt_core; accounts, collections and items of the staging database.",
     outputs="""Models tagged `staging_collections` in database `dbt`. Table `collection_post_metrics_summary` of the
     staging database.""",
-):
-    build_and_publish(dbt_run("staging_collections"), COLLECTION_POST_METRICS_SUMMARY, STAGING, pool=PUBLISHING)
+) as dbt_staging_collections:
+    staging_collections = dbt_run("staging_collections")
+    build_and_publish(staging_collections, COLLECTION_POST_METRICS_SUMMARY, STAGING, pool=PUBLISHING)
 
 
 with tier(
