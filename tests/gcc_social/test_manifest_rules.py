@@ -214,6 +214,15 @@ def test_no_two_sources_are_one_table(manifest: dict) -> None:
     assert len(tables) == len(set(tables))
 
 
+def test_rows_that_are_added_twice_are_one_row(models: Models) -> None:
+    """An addition that was cut off is added again as a whole."""
+    growing = {model["name"]: model["config"] for model in models() if model["config"]["materialized"] == "incremental"}
+    assert growing
+    for name, config in growing.items():
+        assert config["engine"].startswith("ReplacingMergeTree("), name
+        assert config["incremental_strategy"] == "append", name
+
+
 def test_merging_models_are_read_merged(models: Models) -> None:
     """A ReplacingMergeTree read without merged() shows old versions of its rows."""
     merging = {model["name"] for model in models() if "Replacing" in (model["config"].get("engine") or "")}
